@@ -1,0 +1,168 @@
+"""The observed order of a sequence of errors: which levels count, which law they follow, and what that proves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fieldsolver.errors import OptionError
+from fieldsolver.results import Verdict
+
+from .error_models import MODELS, Floats, ModelFit, fit_model
+from .order_verdict import Evidence, judge
+
+STAGNATION_ORDER = 0.3
+"""Levels after which no finer one gains even this order have stopped converging."""
+
+ABOVE_FLOOR = 10.0
+"""Levels with an error below this many floors are left out of the fit."""
+
+
+@dataclass(frozen=True)
+class OrderFit:
+    """What a ladder of errors tells about the order.
+
+    Attributes:
+        h, errors: as given, coarse to fine.
+        used: levels that entered the fit.
+        local_order: slope between a level and the one before it; NaN for the first and where an error is 0 or NaN.
+        fit: the chosen law, or None when fewer than three levels were usable.
+        aicc: of every candidate that the number of levels allows, by name.
+        order_lo, order_hi: confidence interval of the order (Student's t, linearised).
+        floor: declared, met by the finest levels, or fitted; 0 when there is none.
+        expected, confidence: as asked.
+        status, reason: the verdict.
+    """
+
+    h: Floats
+    errors: Floats
+    used: np.ndarray
+    local_order: Floats
+    fit: ModelFit | None
+    aicc: dict[str, float]
+    order_lo: float
+    order_hi: float
+    floor: float
+    expected: float | None
+    confidence: float
+    status: Verdict
+    reason: str
+
+    @property
+    def order(self) -> float:
+        """p of the chosen law; NaN without one."""
+        return self.fit.order if self.fit is not None else math.nan
+
+
+def fit_order(
+    h: Sequence[float] | Floats,
+    errors: Sequence[float] | Floats,
+    *,
+    expected: float | None = None,
+    floor: float | None = None,
+    confidence: float = 0.95,
+) -> OrderFit:
+    """Fit ``e = C h^p (1 + a h^q) + floor`` to a ladder of errors and judge the order p.
+
+    Args:
+        h: step or mesh sizes, strictly decreasing.
+        errors: one per level, not negative; NaN or infinite for a run that failed.
+        expected: the order that is claimed, or None to measure it.
+        floor: a known floor; levels within ten times of it are left out. None looks for one.
+        confidence: of the interval of p.
+
+    Raises:
+        OptionError: lengths differ, h does not decrease, an error is negative, or an option is out of range.
+    """
+    steps, values = _checked(h, errors)
+    _check_options(expected, floor, confidence)
+    first_stagnant = _stagnation(steps, values)
+    met = _floor_met(values, first_stagnant)
+    known = max(floor or 0.0, met)
+    used = np.isfinite(values) & (values > ABOVE_FLOOR * known) & (values > 0)
+    used[first_stagnant:] = False
+    fits = _candidates(steps[used], values[used])
+    best = min(fits, key=lambda fit: (fit.aicc, fit.model.parameters)) if fits else None
+    lo, hi = _interval(best, confidence)
+    evidence = Evidence(steps, values, used, first_stagnant, met, floor, best, lo, hi, expected, confidence)
+    status, reason = judge(evidence)
+    return OrderFit(
+        h=steps,
+        errors=values,
+        used=used,
+        local_order=local_orders(steps, values),
+        fit=best,
+        aicc={fit.model.name: fit.aicc for fit in fits},
+        order_lo=lo,
+        order_hi=hi,
+        floor=known or (best.floor if best is not None else 0.0),
+        expected=expected,
+        confidence=confidence,
+        status=status,
+        reason=reason,
+    )
+
+
+def local_orders(h: Floats, errors: Floats) -> Floats:
+    """ln(e_{i-1}/e_i) / ln(h_{i-1}/h_i), NaN at the first level and where an error is 0 or not finite."""
+    slopes = np.full(len(h), np.nan)
+    positive = np.where(np.isfinite(errors) & (errors > 0), errors, np.nan)
+    slopes[1:] = np.diff(np.log(positive)) / np.diff(np.log(h))
+    return slopes
+
+
+def _candidates(h: Floats, errors: Floats) -> list[ModelFit]:
+    return [fit_model(model, h, errors) for model in MODELS if model.allows(len(h))]
+
+
+def _interval(fit: ModelFit | None, confidence: float) -> tuple[float, float]:
+    """p -+ t s_p with Student's t of n - k degrees of freedom."""
+    if fit is None:
+        return math.nan, math.nan
+    from scipy.special import stdtrit
+
+    half = float(stdtrit(fit.degrees, 0.5 + confidence / 2)) * fit.standard_error
+    return fit.order - half, fit.order + half
+
+
+def _stagnation(h: Floats, errors: Floats) -> int:
+    """The first level that no finer one improves by more than h^0.3; the number of levels if there is none."""
+    for k in range(len(h) - 1):
+        if not np.isfinite(errors[k:]).all():
+            continue
+        if (errors[k + 1 :] >= errors[k] * (h[k + 1 :] / h[k]) ** STAGNATION_ORDER).all():
+            return k
+    return len(h)
+
+
+def _floor_met(errors: Floats, first_stagnant: int) -> float:
+    tail = errors[first_stagnant:]
+    return float(np.median(tail)) if tail.size else 0.0
+
+
+def _checked(h: Sequence[float] | Floats, errors: Sequence[float] | Floats) -> tuple[Floats, Floats]:
+    try:
+        steps, values = np.array(h, dtype=np.float64), np.array(errors, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise OptionError(f"h and errors must be sequences of numbers, got {h!r} and {errors!r}") from None
+    if steps.ndim != 1 or steps.shape != values.shape or not steps.size:
+        raise OptionError(f"h and errors need one number per level each, got shapes {steps.shape} and {values.shape}")
+    if not (np.isfinite(steps).all() and (steps > 0).all()):
+        raise OptionError(f"h must be positive and finite, got {steps.tolist()}")
+    if not (np.diff(steps) < 0).all():
+        raise OptionError(f"h must decrease from level to level (coarse to fine, no repeats), got {steps.tolist()}")
+    if (values < 0).any():
+        raise OptionError(f"errors are magnitudes and cannot be negative, got {values.min():g}; pass abs(error)")
+    return steps, values
+
+
+def _check_options(expected: float | None, floor: float | None, confidence: float) -> None:
+    if expected is not None and not (math.isfinite(expected) and expected > 0):
+        raise OptionError(f"expected is the claimed order, such as 2; got {expected!r}")
+    if floor is not None and not (math.isfinite(floor) and floor >= 0):
+        raise OptionError(f"floor is an error level that is not negative, such as 1e-14, or None; got {floor!r}")
+    if not 0 < confidence < 1:
+        raise OptionError(f"confidence lies between 0 and 1, such as 0.95; got {confidence!r}")

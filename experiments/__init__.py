@@ -1,0 +1,1 @@
+"""The command line, the data, the trainer, the reproductions and the benchmarks."""

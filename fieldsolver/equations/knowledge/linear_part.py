@@ -1,0 +1,268 @@
+"""The linear part of an equation: its terms, their spectral bounds, and the eigenvalues of the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from ..graph import Node
+from ..torch_lowering import Lowering
+from .affine import LinearTerm, split
+from .spectra import Bound, is_diagonal, modes, operator_bound, operator_symbol, transform_of
+
+if TYPE_CHECKING:
+    from ..field_equation import FieldEquation
+
+# Above this many modes the extremes are searched on a thinned set and the bound is no longer called exact.
+MAX_MODES = 2**20
+MAX_COUPLED = 16
+
+
+@dataclass(frozen=True)
+class TermReport:
+    """One term of one equation.
+
+    Attributes:
+        row: the field whose rate it belongs to.
+        text: the term as written.
+        kind: ``"linear"``, ``"nonlinear"`` or ``"source"``.
+        bound: spectrum of a linear term, else None.
+    """
+
+    row: str
+    text: str
+    kind: str
+    bound: Bound | None
+
+
+@dataclass(frozen=True)
+class LinearPart:
+    """What is known of the linear part.
+
+    Attributes:
+        terms: every additive term with its bound.
+        bound: the whole linear part.
+        eigenvalues: all of them (possibly thinned to the extremes of equal modes) when the bound is exact, else None.
+        transform: per axis, the transform that diagonalises it, or ``"none"``.
+    """
+
+    terms: tuple[TermReport, ...]
+    bound: Bound
+    eigenvalues: np.ndarray | None
+    transform: tuple[str, ...]
+
+
+def linear_part(equation: FieldEquation) -> LinearPart:
+    """Analyse the equation at its current parameter values."""
+    linear: list[LinearTerm] = []
+    reports: list[TermReport] = []
+    values = CoefficientValues(equation)
+    for row, node in equation.right_sides.items():
+        terms, rest = split(row, node)
+        linear.extend(terms)
+        reports.extend(TermReport(row, str(term), "linear", term_bound(equation, term, values)) for term in terms)
+        reports.extend(TermReport(row, str(r), "source" if r.is_source else "nonlinear", None) for r in rest)
+    obstacle = _obstacle(equation, linear)
+    if not obstacle:
+        eigenvalues, thinned = _eigenvalues(equation, linear, values)
+        bound = _exact_bound(eigenvalues) if not thinned else _as_upper(_exact_bound(eigenvalues), "modes were thinned")
+        return LinearPart(tuple(reports), bound, eigenvalues, _transforms(equation))
+    bounds = [report.bound for report in reports if report.bound is not None]
+    return LinearPart(tuple(reports), _sum_bounds(bounds, linear, obstacle), None, _transforms(equation))
+
+
+class CoefficientValues:
+    """Numeric values of coefficients at the equation's current parameters and at `t` = 0."""
+
+    def __init__(self, equation: FieldEquation) -> None:
+        self._equation = equation
+        self._cache: dict[Node, np.ndarray] = {}
+
+    def __call__(self, node: Node) -> np.ndarray:
+        """Values as an array whose leading axis is the component when there is one per component."""
+        if node not in self._cache:
+            self._cache[node] = self._evaluate(node)
+        return self._cache[node]
+
+    def _evaluate(self, node: Node) -> np.ndarray:
+        equation = self._equation
+        lowering = Lowering(equation.layout)
+        tape = lowering.finish([lowering.compile(node)])
+        like = torch.zeros(equation.state_shape, dtype=torch.complex128 if node.is_complex else torch.float64)
+        (value,) = equation.run_tape(tape, torch.zeros((), dtype=torch.float64), like)
+        return torch.as_tensor(value).detach().cpu().numpy()
+
+
+def term_bound(equation: FieldEquation, term: LinearTerm, values: CoefficientValues) -> Bound:
+    """Bound of one linear term; several fields may share it, a coupling counts with its modulus."""
+    layout = equation.layout
+    total = Bound("exact", 1.0, 1.0, 0.0)
+    for name in term.operators:
+        total = _compose(total, operator_bound(layout, term.field, name))
+    inside = values(term.inside) if term.inside is not None else np.ones(())
+    scale = values(term.coefficient) * (inside if inside.size == 1 else 1.0)
+    bound = _scale(total, scale)
+    if inside.size > 1:
+        bound = _scale(bound, np.array([inside.min(), inside.max()]))
+    if not term.is_constant:
+        bound = _as_upper(bound, "the coefficient varies in space or time")
+    return bound
+
+
+def _obstacle(equation: FieldEquation, linear: Sequence[LinearTerm]) -> str:
+    """Why no transform diagonalises the linear part; empty if one does."""
+    layout = equation.layout
+    for term in linear:
+        if not term.is_constant:
+            return f"the coefficient of {term} varies"
+        for name in term.operators:
+            if not is_diagonal(layout, term.field, name):
+                return f"{term} is not diagonal in a transform of its boundary"
+    if _is_coupled(linear):
+        for axis in range(layout.dimension):
+            kinds = {transform_of(layout, name, axis) for name in equation.fields}
+            if len(kinds) > 1:
+                return "coupled fields have different boundary conditions"
+        if equation.components > MAX_COUPLED:
+            return f"{equation.components} coupled components"
+    return ""
+
+
+def _is_coupled(linear: Sequence[LinearTerm]) -> bool:
+    return any(term.row != term.field for term in linear)
+
+
+def _eigenvalues(
+    equation: FieldEquation, linear: Sequence[LinearTerm], values: CoefficientValues
+) -> tuple[np.ndarray, bool]:
+    if not linear:
+        return np.zeros(1, dtype=complex), False
+    if not _is_coupled(linear):
+        parts, thinned = [], False
+        for row in equation.fields:
+            own = [term for term in linear if term.row == row]
+            angles, was_thinned = _thinned(modes(equation.layout, row))
+            thinned |= was_thinned
+            size = equation.layout.fields[row][1]
+            total = np.zeros((size, 1), dtype=complex)
+            for term in own:
+                total = total + _coefficients(term, values, size)[:, None] * _chain_symbol(equation, term, angles)
+            parts.append(np.unique(total.ravel()))
+        return np.concatenate(parts), thinned
+    return _coupled_eigenvalues(equation, linear, values)
+
+
+def _coupled_eigenvalues(
+    equation: FieldEquation, linear: Sequence[LinearTerm], values: CoefficientValues
+) -> tuple[np.ndarray, bool]:
+    """Eigenvalues of the symbol matrix ``L(k)``, one small matrix per distinct mode."""
+    angles, thinned = _thinned(modes(equation.layout, equation.fields[0]))
+    symbols = np.stack([np.broadcast_to(_chain_symbol(equation, term, angles), _count(angles)) for term in linear])
+    distinct = np.unique(symbols, axis=1)
+    matrices = np.zeros((distinct.shape[1], equation.components, equation.components), dtype=complex)
+    for position, term in enumerate(linear):
+        first_row, size = equation.layout.fields[term.row]
+        first_column, columns = equation.layout.fields[term.field]
+        coefficients = _coefficients(term, values, size)
+        for component in range(size):
+            column = first_column + (component if columns > 1 else 0)
+            matrices[:, first_row + component, column] += coefficients[component] * distinct[position]
+    return np.linalg.eigvals(matrices).ravel(), thinned
+
+
+def _coefficients(term: LinearTerm, values: CoefficientValues, size: int) -> np.ndarray:
+    value = values(term.coefficient) * (values(term.inside) if term.inside is not None else 1.0)
+    return np.broadcast_to(np.asarray(value).ravel(), (size,))
+
+
+def _chain_symbol(equation: FieldEquation, term: LinearTerm, angles: list[np.ndarray]) -> np.ndarray:
+    total = np.ones(_count(angles), dtype=complex)
+    for name in term.operators:
+        total = total * np.broadcast_to(
+            operator_symbol(equation.layout, name, angles), np.broadcast_shapes(*[a.shape for a in angles])
+        ).ravel()
+    return total
+
+
+def _count(angles: list[np.ndarray]) -> tuple[int, ...]:
+    return (int(np.prod([a.size for a in angles], dtype=int)),)
+
+
+def _thinned(angles: list[np.ndarray]) -> tuple[list[np.ndarray], bool]:
+    if _count(angles)[0] <= MAX_MODES:
+        return angles, False
+    keep = int(MAX_MODES ** (1 / len(angles)))
+    thin = []
+    for axis, vector in enumerate(angles):
+        flat = np.sort(np.abs(vector.ravel()))
+        chosen = np.unique(flat[np.linspace(0, flat.size - 1, keep).astype(int)])
+        thin.append(chosen.reshape([-1 if other == axis else 1 for other in range(len(angles))]))
+    return thin, True
+
+
+def _exact_bound(eigenvalues: np.ndarray) -> Bound:
+    imaginary = float(np.abs(eigenvalues.imag).max())
+    return Bound("exact", float(eigenvalues.real.min()), float(eigenvalues.real.max()), imaginary)
+
+
+def _as_upper(bound: Bound, reason: str) -> Bound:
+    return Bound("upper", bound.lowest, bound.highest, bound.imaginary, bound.reason or reason)
+
+
+def _compose(outer: Bound, inner: Bound) -> Bound:
+    if outer.imaginary == 0 and inner.imaginary == 0:
+        corners = [a * b for a in (outer.lowest, outer.highest) for b in (inner.lowest, inner.highest)]
+        kind = "exact" if outer.kind == inner.kind == "exact" else "upper"
+        return Bound(kind, min(corners), max(corners), 0.0, outer.reason or inner.reason)
+    radius = outer.radius * inner.radius
+    return Bound("upper", -radius, radius, radius, "composition of complex symbols")
+
+
+def _scale(bound: Bound, factors: np.ndarray) -> Bound:
+    factors = np.asarray(factors).ravel()
+    if np.iscomplexobj(factors):
+        radius = bound.radius * float(np.abs(factors).max())
+        if bound.imaginary == 0:
+            products = np.multiply.outer(factors, [bound.lowest, bound.highest])
+            return Bound(
+                bound.kind,
+                float(products.real.min()),
+                float(products.real.max()),
+                float(np.abs(products.imag).max()),
+                bound.reason,
+            )
+        return Bound("upper", -radius, radius, radius, "complex coefficient")
+    ends = [float(f * end) for f in (factors.min(), factors.max()) for end in (bound.lowest, bound.highest)]
+    return Bound(bound.kind, min(ends), max(ends), bound.imaginary * float(np.abs(factors).max()), bound.reason)
+
+
+def _sum_bounds(bounds: Sequence[Bound], linear: Sequence[LinearTerm], reason: str) -> Bound:
+    """Terms of one equation add; couplings between fields count with their modulus (block Gershgorin)."""
+    rows: dict[str, list[float]] = {}
+    for bound, term in zip(bounds, linear, strict=True):
+        row = rows.setdefault(term.row, [0.0, 0.0, 0.0])
+        if term.row == term.field:
+            row[0] += bound.lowest
+            row[1] += bound.highest
+            row[2] += bound.imaginary
+        else:
+            row[0] -= bound.radius
+            row[1] += bound.radius
+            row[2] += bound.radius
+    if not rows:
+        return Bound("exact", 0.0, 0.0, 0.0)
+    columns = list(zip(*rows.values(), strict=True))
+    return Bound("upper", min(columns[0]), max(columns[1]), max(columns[2]), reason)
+
+
+def _transforms(equation: FieldEquation) -> tuple[str, ...]:
+    transforms = []
+    for axis in range(equation.dimension):
+        kinds = {transform_of(equation.layout, name, axis) for name in equation.fields}
+        transforms.append(kinds.pop() if len(kinds) == 1 else "mixed")
+    return tuple(transforms)
+

@@ -1,0 +1,90 @@
+"""How an expression behaves under reflection at a wall: even (+1), odd (-1), or neither (0)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fieldsolver.space.boundary import Dirichlet, Neumann, Side
+
+from .graph import (
+    CoordinateSymbol,
+    Depends,
+    FieldSymbol,
+    Function,
+    ModuleCall,
+    Negative,
+    Node,
+    Number,
+    Power,
+    Product,
+    Quotient,
+    SpatialOperator,
+    Sum,
+)
+from .vocabulary import FUNCTIONS, OPERATORS
+
+if TYPE_CHECKING:
+    from .torch_lowering import Layout
+
+
+def parity(node: Node, layout: Layout, side: Side) -> int:
+    """Parity of `node` under reflection at `side`, when the fields there are reflected homogeneously."""
+    if not node.depends & Depends.SPACE:
+        return 1
+    if isinstance(node, FieldSymbol):
+        return _field_parity(node, layout, side)
+    if isinstance(node, CoordinateSymbol):
+        return 0 if node.axis == side[0] else 1
+    below = [parity(operand, layout, side) for operand in node.operands]
+    match node:
+        case Negative():
+            return below[0]
+        case Sum():
+            return below[0] if len(set(below)) == 1 else 0
+        case Product() | Quotient():
+            return _product(below)
+        case Power():
+            return _power(node, below)
+        case Function() if FUNCTIONS[node.name].arity == 1:
+            return 1 if below[0] == 1 else FUNCTIONS[node.name].parity if below[0] == -1 else 0
+        case SpatialOperator():
+            return _operator(node, below, side)
+        case Function() | ModuleCall():
+            return 1 if all(sign == 1 for sign in below) else 0
+    return below[0] if len(below) == 1 else 0
+
+
+def _field_parity(node: FieldSymbol, layout: Layout, side: Side) -> int:
+    value = layout.wall_values[node.name].get(side)
+    if not (isinstance(value, Number) and value.value == 0):
+        return 0
+    match layout.conditions[node.name][side]:
+        case Neumann():
+            return 1
+        case Dirichlet():
+            return -1
+    return 0
+
+
+def _product(below: list[int]) -> int:
+    sign = 1
+    for factor in below:
+        sign *= factor
+    return sign
+
+
+def _power(node: Node, below: list[int]) -> int:
+    exponent = node.operands[1]
+    if below[0] == 1 and below[1] == 1:
+        return 1
+    if isinstance(exponent, Number) and isinstance(exponent.value, int):
+        return below[0] ** exponent.value if below[0] else 0
+    return 0
+
+
+def _operator(node: SpatialOperator, below: list[int], side: Side) -> int:
+    word = OPERATORS[node.name]
+    if node.name == "gradient_squared":
+        return 1 if below[0] else 0
+    flips = word.axis == side[0] and word.derivative_order % 2 == 1
+    return _product(below) * (-1 if flips else 1)

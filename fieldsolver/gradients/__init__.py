@@ -1,0 +1,9 @@
+"""Gradients of solutions: one mode per file."""
+
+from .checkpointed import checkpointed
+from .direct import direct
+from .none import none
+from .probe import captures_gradients
+from .registry import GRADIENTS, solve_with_gradient
+
+__all__ = ["GRADIENTS", "captures_gradients", "checkpointed", "direct", "none", "solve_with_gradient"]

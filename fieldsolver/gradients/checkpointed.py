@@ -1,0 +1,98 @@
+"""Exact gradient of the discrete solution with checkpoints: the default.
+
+Going forward only some states are kept. Going backward, segment by segment from the last one, the states of the segment
+are recomputed from its checkpoint, and each step is differentiated by itself::
+
+    (y, k1) -> (y_new, k1_new, saved values)        one accepted row of steps
+    lambda_y, lambda_k1, grad_p  +=  (lambda_y_new, lambda_k1_new, lambda_saved) . Jacobian
+
+Memory: the checkpoints, the states of one segment, and the graph of one step. Cost: one more solve over the accepted
+steps. The result is the gradient of `direct`, to round-off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from fieldsolver.methods import Method
+from fieldsolver.stepping import Trajectory, VectorField, integrate
+from fieldsolver.stepping.random_numbers import RandomState
+from fieldsolver.stepping.save_times import SaveTimes
+
+from .checkpoints import CheckpointRecorder
+from .none import none
+from .probe import refuse_captured_gradients
+from .sweep import Sweep
+
+
+def checkpointed(
+    field: VectorField, method: Method, y0: Tensor, t0: float, t1: float, *, checkpoints: int | None = None,
+    **options: Any,
+) -> Trajectory:  # fmt: skip
+    """Integrate with a graph from y0 and the parameters to `saved` and `y_end`; `dense` carries none.
+
+    Args:
+        field: the right-hand side; what it captures beyond its parameters must not require a gradient.
+        method: the scheme.
+        y0: (B, *state), initial states.
+        t0: start.
+        t1: end.
+        checkpoints: largest number of states kept going forward; None: about twice the square root of the steps.
+        **options: those of `integrate`.
+
+    Raises:
+        OptionError: f captures tensors that require a gradient.
+        RuntimeError: (by torch) on a second differentiation; use gradient="direct" for that.
+    """
+    refuse_captured_gradients(field, t0, y0, "checkpointed")
+    recorder = CheckpointRecorder(checkpoints, RandomState.now(y0.device))
+    if not torch.is_grad_enabled() or not any(x.requires_grad for x in (y0, *field.parameters)):
+        return none(field, method, y0, t0, t1, **options)
+    problem = _Problem(field, method, float(t0), float(t1), options, recorder)
+    saved, y_end = _Checkpointed.apply(problem, y0, *field.parameters)
+    return replace(problem.trajectories[0], saved=saved, y_end=y_end)
+
+
+@dataclass
+class _Problem:
+    """What forward and backward share besides tensors."""
+
+    field: VectorField
+    method: Method
+    t0: float
+    t1: float
+    options: dict[str, Any]
+    recorder: CheckpointRecorder
+    trajectories: list[Trajectory] = dataclass_field(default_factory=list)
+
+
+class _Checkpointed(torch.autograd.Function):
+    """(y0, parameters) -> (saved, y_end)."""
+
+    @staticmethod
+    def forward(ctx: Any, problem: _Problem, y0: Tensor, *parameters: Tensor) -> tuple[Tensor, Tensor]:
+        options = {**problem.options, "observers": (*problem.options.get("observers", ()), problem.recorder)}
+        field = problem.field.with_parameters(parameters)
+        trajectory = integrate(field, problem.method, y0, problem.t0, problem.t1, **options)
+        problem.trajectories.append(trajectory)
+        ctx.problem = problem
+        ctx.save_for_backward(*parameters)  # torch then refuses a backward pass after an in-place update
+        ctx.set_materialize_grads(False)
+        y_end = trajectory.y_end
+        return trajectory.saved, y_end.clone() if y_end is y0 else y_end
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_saved: Tensor | None, grad_end: Tensor | None) -> tuple[Tensor | None, ...]:
+        problem: _Problem = ctx.problem
+        field = problem.field.with_parameters(ctx.saved_tensors)
+        save_times = SaveTimes.checked(problem.options.get("save_at"), problem.t0, problem.t1)
+        sweep = Sweep(field, problem.method, problem.recorder, save_times, ctx.needs_input_grad[2:])
+        grad_y0, gradients = sweep.run(grad_end, grad_saved)
+        return (None, grad_y0, *gradients)

@@ -1,0 +1,122 @@
+"""Checkpoints taken while the number of steps is still unknown, within a budget.
+
+States are kept at every `stride`-th step. When the budget is full the stride doubles and every other checkpoint goes,
+so N steps leave segments of at most 2 N / budget steps. Without a budget it grows with the run as 2 sqrt(N), which
+balances what is stored going forward against what is stored while one segment is recomputed.
+
+Source: Stumm, Walther, *New algorithms for optimal online checkpointing*, SIAM J. Sci. Comput. 32 (2010) 836-854
+(the simplest of its strategies).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isqrt
+
+import numpy as np
+from torch import Tensor
+
+from fieldsolver.errors import OptionError
+from fieldsolver.methods import Method
+from fieldsolver.stepping import Attempt
+from fieldsolver.stepping.batch import Batch, Rest
+from fieldsolver.stepping.ledger import Ledger
+from fieldsolver.stepping.random_numbers import RandomState
+
+SMALLEST_DEFAULT_BUDGET = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Everything needed to go on from the start of a row.
+
+    Attributes:
+        y: (B, *state), states.
+        k1: (B, *state), first stage, carried by FSAL methods; None where the step evaluates it.
+        generators: random numbers as they were; None when f draws none.
+    """
+
+    y: Tensor
+    k1: Tensor | None
+    generators: RandomState | None
+
+    def select(self, places: Tensor) -> Checkpoint:
+        """Some of the samples."""
+        k1 = None if self.k1 is None else self.k1.index_select(0, places)
+        return Checkpoint(self.y.index_select(0, places), k1, self.generators)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One attempt with an accepted step, for all B samples; dt = 0 for those that rested or were rejected."""
+
+    t: np.ndarray
+    t_new: np.ndarray
+    dt: np.ndarray
+
+    def select(self, rows: np.ndarray) -> Row:
+        """Some of the samples."""
+        return Row(self.t[rows], self.t_new[rows], self.dt[rows])
+
+
+class CheckpointRecorder:
+    """Observer that keeps the rows and some of the states.
+
+    Args:
+        budget: largest number of checkpoints held at any time; None lets it grow as 2 sqrt(rows).
+        generators: random number generators as they were before the solve.
+
+    Attributes:
+        rows: all rows so far.
+        stored: row number -> state at its start; row 0 is always there.
+        peak: largest number of checkpoints held at any time.
+
+    Raises:
+        OptionError: a budget below one.
+    """
+
+    def __init__(self, budget: int | None, generators: RandomState) -> None:
+        if budget is not None and budget < 1:
+            raise OptionError(f"checkpoints = {budget}, expected at least 1, or None for the default")
+        self.rows: list[Row] = []
+        self.stored: dict[int, Checkpoint] = {}
+        self.peak = 0
+        self._budget = budget
+        self._stride = 1
+        self._before = generators
+
+    def start(self, batch: Batch, method: Method) -> None:
+        """Row 0 evaluates its first stage itself, so that y0 receives the gradient through it."""
+        self.rest, self.random = batch.rest, batch.random
+        # The resting state is y0, with rows that are not finite replaced; those samples never move.
+        self._store(0, Checkpoint(batch.rest.y, None, self._before if batch.random else None))
+
+    def after(self, attempt: Attempt, batch: Batch, ledger: Ledger) -> None:
+        """Note the row that is done, and store the state at the start of the next one if it is due."""
+        self.rows.append(Row(*(self._full(attempt, values) for values in (attempt.t, attempt.t_new, attempt.dt))))
+        number = len(self.rows)
+        allowed = self._budget or max(SMALLEST_DEFAULT_BUDGET, 2 * isqrt(number) + 2)
+        while number % self._stride == 0 and len(self.stored) >= allowed:
+            self._stride *= 2
+            self.stored = {row: kept for row, kept in self.stored.items() if row % self._stride == 0}
+        if number % self._stride == 0:
+            generators = RandomState.now(batch.y.device) if self.random else None
+            self._store(number, Checkpoint(*_full_state(batch, self.rest), generators))
+
+    def _store(self, number: int, checkpoint: Checkpoint) -> None:
+        self.stored[number] = checkpoint
+        self.peak = max(self.peak, len(self.stored))
+
+    def _full(self, attempt: Attempt, values: np.ndarray) -> np.ndarray:
+        full = np.zeros(self.rest.y.shape[0])
+        full[attempt.rows] = values
+        return full
+
+
+def _full_state(batch: Batch, rest: Rest) -> tuple[Tensor, Tensor | None]:
+    """(B, *state); samples already out of the batch hold their resting state, which nothing reads."""
+    if batch.rows.size == rest.y.shape[0]:
+        return batch.y, batch.k1
+    places = batch.places()
+    k1 = None if batch.k1 is None else rest.k1.index_copy(0, places, batch.k1)
+    return rest.y.index_copy(0, places, batch.y), k1

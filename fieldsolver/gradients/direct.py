@@ -1,0 +1,60 @@
+"""Exact gradient of the discrete solution by recording every accepted step: memory grows with their number.
+
+The step sizes are constants of the gradient: differentiating through their choice would add noise of the controller and
+the graph of all rejected steps. So an adaptive solve first finds its steps without a graph, then replays the accepted
+ones with one. Supports captured tensors, dense output and higher derivatives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fieldsolver.methods import Method
+from fieldsolver.stepping import Status, Trajectory, VectorField, integrate
+
+from .none import none
+from .probe import tracks_gradients
+
+SEEN_ONCE = ("callback", "progress", "observers")
+"""Options that must not act a second time when the steps are replayed."""
+
+
+def direct(field: VectorField, method: Method, y0: Tensor, t0: float, t1: float, **options: Any) -> Trajectory:
+    """Integrate with a graph from y0, the parameters and captured tensors to `saved`, `y_end` and `dense`.
+
+    Args:
+        field: the right-hand side.
+        method: the scheme.
+        y0: (B, *state), initial states.
+        t0: start.
+        t1: end.
+        **options: those of `integrate`.
+    """
+    if not tracks_gradients(field, t0, y0):
+        return none(field, method, y0, t0, t1, **options)
+    if options.get("replay") is not None:
+        return integrate(field, method, y0, t0, t1, **options)
+    if options.get("dt") is not None:
+        # The steps are known beforehand: one pass does, unless a sample fails. The graph of its failed step holds
+        # infinities that would reach the gradients of the parameters; the replay leaves that step out.
+        once = integrate(field, method, y0, t0, t1, **options)
+        if bool((once.status == Status.SUCCESS).all()):
+            return once
+        return _replay(once, field, method, y0, t0, t1, options)
+    search = {key: value for key, value in options.items() if key not in ("save_at", "dense")}
+    with torch.no_grad():
+        found = integrate(field, method, y0.detach(), t0, t1, **search)
+    return _replay(found, field, method, y0, t0, t1, options)
+
+
+def _replay(
+    found: Trajectory, field: VectorField, method: Method, y0: Tensor, t0: float, t1: float, options: dict[str, Any]
+) -> Trajectory:
+    """The accepted steps of `found` again, with a graph; costs and outcomes remain those of `found`."""
+    quiet = {key: value for key, value in options.items() if key not in SEEN_ONCE}
+    again = integrate(field, method, y0, t0, t1, **{**quiet, "replay": found.steps})
+    return replace(found, saved=again.saved, y_end=again.y_end, dense=again.dense)

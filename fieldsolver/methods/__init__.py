@@ -1,0 +1,20 @@
+"""Integration schemes: one per file, as tableaux that validate themselves."""
+
+from .explicit_runge_kutta import ExplicitRungeKutta
+from .order_conditions import embedded_residuals, interpolant_residuals, method_residuals
+from .protocol import Method, Step
+from .registry import METHODS, adaptive_methods, get_method
+from .tableau import ButcherTableau
+
+__all__ = [
+    "METHODS",
+    "ButcherTableau",
+    "ExplicitRungeKutta",
+    "Method",
+    "Step",
+    "adaptive_methods",
+    "embedded_residuals",
+    "get_method",
+    "interpolant_residuals",
+    "method_residuals",
+]

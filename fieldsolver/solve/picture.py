@@ -1,0 +1,165 @@
+"""Pictures of solutions; matplotlib is imported only here, when something is drawn."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fieldsolver.errors import MissingDependencyError, OptionError, listing, nearest
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from .solution import Solution
+
+MAX_FIELDS = 4
+
+
+def plot_solution(solution: Solution, fields: list[str] | None = None) -> Figure:
+    """Draw the first sample of a batch; see `Solution.plot`."""
+    from matplotlib.figure import Figure
+
+    arrays = _arrays(solution, fields)
+    dimension = solution.equation.dimension if solution.equation is not None else 0
+    if dimension == 0:
+        return _curves(solution, arrays)
+    figure = Figure(figsize=(4.2 * len(arrays), 3.8), layout="constrained")
+    for axes, (name, values) in zip(np.atleast_1d(figure.subplots(1, len(arrays))), arrays.items(), strict=True):
+        if dimension == 1:
+            _space_time(axes, solution, name, values)
+        else:
+            _snapshot(axes, solution, name, values[-1])
+            axes.set_title(f"{name} at t = {solution.t[-1].item():g}")
+    return figure
+
+
+def animate_solution(solution: Solution, path: Path, field: str | None, fps: int) -> Path:
+    """Write the evolution of one field; the file appears whole or not at all."""
+    from matplotlib.animation import FuncAnimation
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if path.suffix not in (".gif", ".mp4"):
+        raise OptionError(f"an animation is .gif or .mp4, got {path.name!r}")
+    if solution.equation is None or solution.equation.grid is None:
+        raise OptionError("only solutions on a grid can be animated; use plot()")
+    (name, values), *_ = _arrays(solution, None if field is None else [field]).items()
+    figure = Figure(figsize=(4.6, 4.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    update = _animated_line if solution.equation.dimension == 1 else _animated_image
+    draw = update(axes, solution, name, values)
+    animation = FuncAnimation(figure, draw, frames=len(values), interval=1000 / fps, blit=False)
+    temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
+    try:
+        animation.save(temporary, writer=_writer(path.suffix, fps))
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def _writer(suffix: str, fps: int) -> Any:
+    from matplotlib.animation import FFMpegWriter, PillowWriter
+
+    if suffix == ".gif":
+        return PillowWriter(fps=fps)
+    if not FFMpegWriter.isAvailable():
+        raise MissingDependencyError("writing .mp4 needs the program ffmpeg; install it, or write a .gif")
+    return FFMpegWriter(fps=fps)
+
+
+def _arrays(solution: Solution, fields: list[str] | None) -> dict[str, np.ndarray]:
+    """First sample, first component, real part: ``(T, *grid)`` per field."""
+    if solution.equation is None:
+        flat = solution.y.detach().cpu().reshape(len(solution.y), -1).numpy()
+        return {f"y[{i}]": _real(flat[:, i]) for i in range(min(flat.shape[1], 8))}
+    known = solution.fields
+    for name in fields or ():
+        if name not in known:
+            raise OptionError(f"there is no field {name!r}; fields: {listing(known)}{nearest(name, known)}")
+    chosen = fields or list(known)[:MAX_FIELDS]
+    axes = 1 + solution.equation.dimension
+    arrays = {}
+    for name in chosen:
+        values = known[name].detach().cpu().numpy()
+        while values.ndim > axes:
+            values = values[:, 0]
+        arrays[name] = _real(values)
+    return arrays
+
+
+def _real(values: np.ndarray) -> np.ndarray:
+    return values.real if np.iscomplexobj(values) else values
+
+
+def _curves(solution: Solution, arrays: dict[str, np.ndarray]) -> Figure:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for name, values in arrays.items():
+        axes.plot(solution.t.numpy(), values, label=name)
+    axes.set_xlabel("t")
+    axes.legend(frameon=False)
+    return figure
+
+
+def _space_time(axes: Any, solution: Solution, name: str, values: np.ndarray) -> None:
+    (low, high), t = _grid_bounds(solution)[0], solution.t.numpy()
+    x = solution.equation.grid.coordinate(0).numpy()  # type: ignore[union-attr]  # called with a grid only
+    mesh = axes.pcolormesh(x, t, values, shading="nearest", cmap="viridis", rasterized=True)
+    axes.set_xlim(low, high)
+    axes.set_xlabel("x")
+    axes.set_ylabel("t")
+    axes.set_title(name)
+    axes.figure.colorbar(mesh, ax=axes)
+
+
+def _snapshot(axes: Any, solution: Solution, name: str, values: np.ndarray) -> Any:
+    if values.ndim == 3:
+        values = values[:, :, values.shape[2] // 2]
+    (x0, x1), (y0, y1) = _grid_bounds(solution)[:2]
+    image = axes.imshow(values.T, origin="lower", extent=(x0, x1, y0, y1), cmap="viridis", interpolation="nearest")
+    axes.set_xlabel("x")
+    axes.set_ylabel("y")
+    axes.figure.colorbar(image, ax=axes)
+    return image
+
+
+def _animated_line(axes: Any, solution: Solution, name: str, values: np.ndarray) -> Any:
+    x = solution.equation.grid.coordinate(0).numpy()  # type: ignore[union-attr]  # called with a grid only
+    (line,) = axes.plot(x, values[0])
+    low, high = np.nanmin(values), np.nanmax(values)
+    margin = 0.05 * (high - low) or 1.0
+    axes.set_ylim(low - margin, high + margin)
+    axes.set_xlabel("x")
+    axes.set_ylabel(name)
+
+    def draw(frame: int) -> list[Any]:
+        line.set_ydata(values[frame])
+        axes.set_title(f"t = {solution.t[frame].item():.4g}")
+        return [line]
+
+    return draw
+
+
+def _animated_image(axes: Any, solution: Solution, name: str, values: np.ndarray) -> Any:
+    if values.ndim == 4:
+        values = values[..., values.shape[3] // 2]
+    image = _snapshot(axes, solution, name, values[0])
+    image.set_clim(np.nanmin(values), np.nanmax(values))
+
+    def draw(frame: int) -> list[Any]:
+        image.set_data(values[frame].T)
+        axes.set_title(f"{name}, t = {solution.t[frame].item():.4g}")
+        return [image]
+
+    return draw
+
+
+def _grid_bounds(solution: Solution) -> tuple[tuple[float, float], ...]:
+    return solution.equation.grid.bounds  # type: ignore[union-attr]  # called with a grid only

@@ -1,0 +1,126 @@
+"""Whatever the user wants solved, as a batch of independent samples for the loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fieldsolver.equations import FieldEquation
+from fieldsolver.errors import OptionError, StateError
+from fieldsolver.stepping import VectorField
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A batch of initial value problems.
+
+    Attributes:
+        field: the right-hand side over ``(B, *state)``.
+        y0: initial states, ``(B, *state)``.
+        batch_shape: the user's batch axes, whose product is ``B``.
+        equation: the declared equation, or None for a plain function.
+        default_gradient: the mode that is right when the user names none.
+    """
+
+    field: VectorField
+    y0: Tensor
+    batch_shape: tuple[int, ...]
+    equation: FieldEquation | None
+    default_gradient: str
+
+    def to_user(self, values: Tensor, leading: int = 0) -> Tensor:
+        """Give ``(*lead, B, ...)`` the user's batch axes back."""
+        return values.reshape((*values.shape[:leading], *self.batch_shape, *values.shape[leading + 1 :]))
+
+    def needs_gradient(self) -> bool:
+        """Whether anything explicit asks for a gradient."""
+        tensors = (self.y0, *self.field.parameters)
+        return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+
+
+def make_problem(f: Any, y0: Any, batch_dims: int | None, args: Sequence[Any]) -> Problem:
+    """Read `f` and `y0`; raises `OptionError` or `StateError` with one sentence."""
+    if isinstance(f, FieldEquation):
+        return _from_equation(f, y0, batch_dims, args)
+    if not callable(f):
+        raise OptionError(f"solve needs a FieldEquation, a function f(t, y) or an nn.Module, got {type(f).__name__}")
+    return _from_function(f, y0, 0 if batch_dims is None else batch_dims, args)
+
+
+def _from_equation(
+    equation: FieldEquation, y0: Mapping[str, Any] | Tensor, batch_dims: int | None, args: Sequence[Any]
+) -> Problem:
+    if args:
+        raise OptionError("args= belongs to plain functions; a declared equation takes parameters={...}")
+    packed = equation.pack(y0)
+    batch = tuple(packed.shape[: packed.dim() - len(equation.state_shape)])
+    if batch_dims is not None and batch_dims != len(batch):
+        raise OptionError(f"batch_dims={batch_dims}, but the state has {len(batch)} axes before {equation.state_shape}")
+    flat = packed.reshape(math.prod(batch), *equation.state_shape)
+    function, parameters = equation.pure()
+    flags = [equation.declared[name].place == "per sample" for name in equation.layout.parameters]
+    for name, own in zip(equation.layout.parameters, flags, strict=True):
+        samples = equation.declared[name].value.shape[0] if own else flat.shape[0]
+        if samples != flat.shape[0]:
+            raise StateError(
+                f"fs.PerSample parameter {name!r} has {samples} samples, but the state has {flat.shape[0]}"
+            )
+    per_sample = (*flags, *([False] * (len(parameters) - len(flags))))
+    return Problem(VectorField(function, parameters, per_sample), flat, batch, equation, "checkpointed")
+
+
+def _from_function(f: Callable[..., Tensor], y0: Any, batch_dims: int, args: Sequence[Any]) -> Problem:
+    if batch_dims not in (0, 1):
+        raise OptionError(f"batch_dims is 0 (one system) or 1 (independent samples), got {batch_dims!r}")
+    if isinstance(y0, Mapping):
+        raise StateError("a dict of fields needs a FieldEquation; a plain function f(t, y) takes one tensor")
+    state = torch.as_tensor(y0)
+    if not (state.is_floating_point() or state.is_complex()):
+        state = state.to(torch.get_default_dtype())
+    if state.dtype in (torch.float16, torch.bfloat16):
+        raise StateError(f"the state has dtype {state.dtype}; use float32, float64, complex64 or complex128")
+    if state.dim() < batch_dims:
+        raise StateError("batch_dims=1 needs a state of shape (B, ...), got a scalar")
+    if not torch.isfinite(state).all():
+        raise StateError("the initial state contains NaN or infinity")
+    call, parameters = _explicit(f, tuple(args))
+
+    def single(given: Sequence[Tensor], t: Tensor, y: Tensor) -> Tensor:
+        return call(given, t[0], y[0]).unsqueeze(0)
+
+    def batched(given: Sequence[Tensor], t: Tensor, y: Tensor) -> Tensor:
+        # (B, 1, ...) float64 would turn a float32 state into float64 at the first product.
+        real = y.real.dtype if y.is_complex() else y.dtype
+        return call(given, t.to(real).reshape(-1, *[1] * max(y.dim() - 1, 0)), y)
+
+    field = VectorField(batched if batch_dims else single, parameters)
+    batch = tuple(state.shape[:batch_dims])
+    # What a closure captures is known to autograd alone; a module names its weights.
+    default = "checkpointed" if isinstance(f, nn.Module) else "direct"
+    return Problem(field, state if batch_dims else state.unsqueeze(0), batch, None, default)
+
+
+def _explicit(
+    f: Callable[..., Tensor], args: tuple[Any, ...]
+) -> tuple[Callable[[Sequence[Tensor], Tensor, Tensor], Tensor], tuple[Tensor, ...]]:
+    """`f` with its tensor arguments and, for a module, its weights made explicit."""
+    places = [position for position, value in enumerate(args) if isinstance(value, Tensor)]
+    tensors = tuple(args[position] for position in places)
+    names = [name for name, _ in f.named_parameters()] if isinstance(f, nn.Module) else []
+    own = tuple(p for _, p in f.named_parameters()) if isinstance(f, nn.Module) else ()
+
+    def call(parameters: Sequence[Tensor], t: Tensor, y: Tensor) -> Tensor:
+        weights, given = parameters[: len(own)], parameters[len(own) :]
+        current = list(args)
+        for position, value in zip(places, given, strict=True):
+            current[position] = value
+        if isinstance(f, nn.Module) and not all(a is b for a, b in zip(weights, own, strict=True)):
+            return torch.func.functional_call(f, dict(zip(names, weights, strict=True)), (t, y, *current))
+        return f(t, y, *current)
+
+    return call, (*own, *tensors)

@@ -1,0 +1,50 @@
+"""A progress bar that appears after two seconds and stays quiet where nobody is looking."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+PATIENCE = 2.0
+
+
+class ProgressBar:
+    """Context manager; call it with the done fraction.
+
+    Args:
+        label: what is being done.
+        show: True always, False never, None only on a terminal.
+    """
+
+    def __init__(self, label: str, show: bool | None = None) -> None:
+        self._label = label
+        self._wanted = sys.stderr.isatty() if show is None else show
+        self._started = time.monotonic()
+        self._bar: Any = None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a bar may appear at all."""
+        return self._wanted
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __call__(self, fraction: float) -> None:
+        """Show the fraction, once the work has lasted long enough."""
+        if not self._wanted or (self._bar is None and time.monotonic() - self._started < PATIENCE):
+            return
+        if self._bar is None:
+            from tqdm import tqdm
+
+            form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+            self._bar = tqdm(total=100.0, desc=self._label, bar_format=form)
+        self._bar.update(max(0.0, 100.0 * fraction - self._bar.n))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()

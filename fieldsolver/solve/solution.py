@@ -1,0 +1,133 @@
+"""What `solve` returns."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from fieldsolver.equations import FieldEquation
+from fieldsolver.errors import OptionError
+from fieldsolver.stepping import Status, StepLog
+
+if TYPE_CHECKING:
+    import xarray
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class SolveStatistics:
+    """What a solve cost; tensors have the batch's shape.
+
+    Attributes:
+        method: the scheme that ran, and `reason` why it was chosen.
+        backend: ``"torch"``.
+        gradient: the gradient mode, ``"none"`` without one.
+        accepted, rejected, nfev: steps kept, steps thrown away, evaluations of the right-hand side.
+        smallest_dt, largest_dt: of the accepted steps.
+        seconds: wall time.
+    """
+
+    method: str
+    reason: str
+    backend: str
+    gradient: str
+    accepted: Tensor
+    rejected: Tensor
+    nfev: Tensor
+    smallest_dt: Tensor
+    largest_dt: Tensor
+    seconds: float
+
+    def __str__(self) -> str:
+        def span(values: Tensor) -> str:
+            low, high = values.min().item(), values.max().item()
+            return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+        steps = f"{span(self.accepted)} steps, {span(self.rejected)} rejected, {span(self.nfev)} evaluations"
+        sizes = f"dt {self.smallest_dt.min().item():.4g} .. {self.largest_dt.max().item():.4g}"
+        return f"{self.method} ({self.reason}): {steps}, {sizes}, {self.seconds:.2f} s"
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A solution at the save points.
+
+    Attributes:
+        t: save points, float64, shape ``(T,)``.
+        y: states, ``(T, *batch, C, *grid)``; NaN where a sample did not get that far.
+        status: outcome per sample, integers of `Status`, shape ``(*batch)``.
+        t_end: where each sample ended, shape ``(*batch)``.
+        stats: costs, and why this method was chosen.
+        equation: the declared equation, or None.
+        steps: the accepted steps.
+        attributes: options of the solve, for the record.
+    """
+
+    t: Tensor
+    y: Tensor
+    status: Tensor
+    t_end: Tensor
+    stats: SolveStatistics
+    equation: FieldEquation | None = None
+    steps: StepLog | None = None
+    dense: Callable[[Tensor | float], Tensor] | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Tensor:
+        """One field, ``(T, *batch, *grid)`` or ``(T, *batch, c, *grid)``."""
+        return self.fields[name]
+
+    @property
+    def fields(self) -> dict[str, Tensor]:
+        """All fields by name; raises `OptionError` for the solution of a plain function."""
+        if self.equation is None:
+            raise OptionError("a plain function has no named fields; use solution.y")
+        return self.equation.unpack(self.y)
+
+    @property
+    def success(self) -> bool:
+        """Whether every sample reached the end."""
+        return bool((self.status == Status.SUCCESS).all())
+
+    @property
+    def outcomes(self) -> list[str]:
+        """One sentence per sample."""
+        return [Status(value).sentence for value in self.status.reshape(-1).tolist()]
+
+    def __call__(self, t: float | Tensor) -> Tensor:
+        """The state at any time of the span, ``(*batch, C, *grid)``; times ``(n,)`` add a leading axis.
+
+        Raises:
+            OptionError: the solve did not keep its interpolant (``dense=True``), or `t` is outside the span.
+        """
+        if self.dense is None:
+            raise OptionError("this solution keeps only its save points; call solve(..., dense=True) for solution(t)")
+        return self.dense(t)
+
+    def to_xarray(self) -> xarray.Dataset:
+        """A labelled dataset, one variable per field, ready for ``to_netcdf``; complex ones become ``_re``, ``_im``."""
+        from .dataset import to_dataset
+
+        return to_dataset(self)
+
+    def plot(self, fields: list[str] | None = None) -> Figure:
+        """Curves over time, a space-time picture (1-D), or the last states (2-D and 3-D, middle slice)."""
+        from .picture import plot_solution
+
+        return plot_solution(self, fields)
+
+    def animate(self, path: str | os.PathLike[str], field: str | None = None, *, fps: int = 15) -> Path:
+        """Write the evolution of one field as ``.gif`` or ``.mp4`` and return the path."""
+        from .picture import animate_solution
+
+        return animate_solution(self, Path(path), field, fps)
+
+    def __repr__(self) -> str:
+        early = int((self.status != Status.SUCCESS).sum())
+        what = "all samples finished" if early == 0 else f"{early} sample(s) ended early"
+        return f"<Solution: {self.t.numel()} save points, y {tuple(self.y.shape)}, {what}; {self.stats}>"

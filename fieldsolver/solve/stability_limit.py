@@ -1,0 +1,142 @@
+"""The largest stable fixed step of a method for the linear part of a declared equation."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from fieldsolver.equations import FieldEquation
+from fieldsolver.equations.knowledge import Bound, LinearPart, linear_part
+from fieldsolver.errors import FieldSolverWarning, OptionError, StabilityError
+from fieldsolver.methods import METHODS, Method
+from fieldsolver.methods.explicit_runge_kutta import ExplicitRungeKutta
+
+CHECKS = ("refuse", "warn", "off")
+# |R| may exceed 1 by rounding alone; the intervals on the axes themselves come from exact arithmetic.
+_ROUNDING = 1e-12
+_SLACK = 1 + 1e-9
+
+
+@dataclass(frozen=True)
+class StepLimit:
+    """Largest stable step.
+
+    Attributes:
+        method: name of the method.
+        dt: the limit; infinite if every step is stable, 0 if none is.
+        exact: the eigenvalues are known exactly, so the limit is sharp for the linear part.
+    """
+
+    method: str
+    dt: float
+    exact: bool
+
+
+def step_limit(method: Method, linear: LinearPart) -> StepLimit:
+    """Limit for the decaying and neutral modes of `linear`; growing modes grow whatever the step."""
+    if not isinstance(method, ExplicitRungeKutta):
+        raise OptionError(f"no stability region is known for method {method.name!r}")
+    if linear.eigenvalues is not None:
+        dt = _limit_from_eigenvalues(method, linear.eigenvalues)
+        return StepLimit(method.name, dt, linear.bound.kind == "exact")
+    return StepLimit(method.name, _limit_from_box(method, linear.bound), exact=False)
+
+
+def check_fixed_step(equation: FieldEquation, method: Method, dt: float, check: str) -> None:
+    """Refuse or warn about a fixed step beyond the limit.
+
+    Raises:
+        OptionError: `check` is not one of `CHECKS`.
+        StabilityError: the step is beyond a sharp limit and `check` is ``"refuse"``.
+    """
+    if check not in CHECKS:
+        raise OptionError(f"check is one of {CHECKS}, got {check!r}")
+    if check == "off" or not isinstance(method, ExplicitRungeKutta):
+        return
+    linear = linear_part(equation)
+    limit = step_limit(method, linear)
+    if dt <= limit.dt * _SLACK:
+        return
+    advice = _cheapest(linear, dt)
+    message = (
+        f"dt={dt:g} is beyond the stability limit dt={limit.dt:.6g} of {method.name} for the linear part of this "
+        f"equation; use a step below the limit, {advice}, or leave dt out with an adaptive method such as tsit5"
+    )
+    if limit.exact and check == "refuse":
+        raise StabilityError(message + " (check='off' runs it all the same)", limit.dt)
+    kind = "" if limit.exact else " (the limit is an upper bound on the spectrum, so the step may still be stable)"
+    warnings.warn(message + kind, FieldSolverWarning, stacklevel=3)
+
+
+def all_limits(linear: LinearPart) -> list[StepLimit]:
+    """The limits of every method."""
+    return [step_limit(method, linear) for method in METHODS.values()]
+
+
+def _cheapest(linear: LinearPart, dt: float) -> str:
+    """The method with the fewest stages that is stable at `dt`."""
+    able = [METHODS[limit.method] for limit in all_limits(linear) if limit.dt >= dt]
+    if not able:
+        best = max(all_limits(linear), key=lambda limit: limit.dt / METHODS[limit.method].stages)
+        return f"method={best.method!r} (limit {best.dt:.4g}, the most time per evaluation)"
+    return f"method={min(able, key=lambda method: method.stages).name!r}, which is stable at this step"
+
+
+def _limit_from_box(method: ExplicitRungeKutta, bound: Bound) -> float:
+    """Spectrum somewhere in a box: its left corners and the end of its imaginary side must be stable."""
+    corners = np.array([bound.lowest, bound.lowest + 1j * bound.imaginary, 1j * bound.imaginary])
+    return _limit_from_eigenvalues(method, corners)
+
+
+def _limit_from_eigenvalues(method: ExplicitRungeKutta, eigenvalues: np.ndarray) -> float:
+    values = eigenvalues[(eigenvalues.real <= 1e-12 * np.abs(eigenvalues).max(initial=1.0))]
+    values = values[np.abs(values) > 0]
+    if values.size == 0:
+        return math.inf
+    scale = np.abs(values).max()
+    real = values[np.abs(values.imag) <= 1e-12 * scale]
+    imaginary = values[np.abs(values.real) <= 1e-12 * scale]
+    limits = [math.inf]
+    if real.size and np.abs(real.real).max() > 1e-12 * scale:
+        limits.append(method.tableau.real_interval / float(np.abs(real.real).max()))
+    if imaginary.size and np.abs(imaginary.imag).max() > 1e-12 * scale:
+        limits.append(method.tableau.imaginary_interval / float(np.abs(imaginary.imag).max()))
+    oblique = values[(np.abs(values.imag) > 1e-12 * scale) & (np.abs(values.real) > 1e-12 * scale)]
+    limits.extend(_ray_limit(method, complex(value)) for value in _farthest_per_direction(oblique))
+    return min(limits)
+
+
+def _farthest_per_direction(values: np.ndarray, directions: int = 360) -> np.ndarray:
+    """One eigenvalue per direction, the farthest out: the others in its cone are stable when it is."""
+    if values.size == 0:
+        return values
+    upper = np.where(values.imag < 0, values.conj(), values)  # R has real coefficients
+    bins = (np.angle(upper) / np.pi * directions).astype(int)
+    order = np.lexsort((-np.abs(upper), bins))
+    first = np.unique(bins[order], return_index=True)[1]
+    return upper[order][first]
+
+
+def _ray_limit(method: ExplicitRungeKutta, eigenvalue: complex) -> float:
+    """First exit of ``dt * eigenvalue`` from ``|R(z)| <= 1``, by scanning the ray and bisecting."""
+    coefficients = [float(c) for c in method.tableau.stability_polynomial()]
+    direction = eigenvalue / abs(eigenvalue)
+
+    def grows(radius: np.ndarray | float) -> np.ndarray:
+        return np.abs(np.polynomial.polynomial.polyval(np.asarray(radius) * direction, coefficients)) > 1 + _ROUNDING
+
+    radii = np.linspace(0.0, 4.0 * method.stages + 4.0, 4001)[1:]
+    growing = np.flatnonzero(grows(radii))
+    if growing.size == 0:
+        return math.inf
+    first = int(growing[0])
+    if first == 0:
+        return 0.0
+    low, high = float(radii[first - 1]), float(radii[first])
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if grows(middle) else (middle, high)
+    return low / abs(eigenvalue)

@@ -1,0 +1,166 @@
+"""Boundary conditions, and how a user's declaration is spread over fields, axes and sides.
+
+A side is written ``"x-"`` (low end) or ``"x+"`` (high end); ``"x"`` means both. Nothing is filled in silently: a side
+without a condition, with two conditions, or a key that fits nothing is a `BoundaryError`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fieldsolver.errors import BoundaryError, listing, nearest
+
+Value = float | int | complex | str
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Base of the boundary conditions."""
+
+
+@dataclass(frozen=True)
+class Periodic(Condition):
+    """The two ends of the axis are the same place."""
+
+
+@dataclass(frozen=True)
+class Dirichlet(Condition):
+    """``u = value`` on the wall; `value` is a number or an expression such as ``"sin(2*pi*t)"``."""
+
+    value: Value = 0.0
+
+
+@dataclass(frozen=True)
+class Neumann(Condition):
+    """Outward normal derivative ``du/dn = value``; `value` is a number or an expression."""
+
+    value: Value = 0.0
+
+
+@dataclass(frozen=True)
+class Robin(Condition):
+    """``a u + b du/dn = value`` with the outward derivative; `value` is a number or an expression.
+
+    Raises:
+        BoundaryError: `b` is zero (use `Dirichlet`) or a coefficient is not finite.
+    """
+
+    a: float
+    b: float
+    value: Value = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.a) and math.isfinite(self.b)):
+            raise BoundaryError(f"Robin coefficients must be finite numbers, got a={self.a!r}, b={self.b!r}")
+        if self.b == 0:
+            raise BoundaryError("Robin with b = 0 is a Dirichlet condition; write Dirichlet(g/a)")
+
+
+Side = tuple[int, int]
+"""``(axis, end)`` with end 0 for low and 1 for high."""
+
+Declaration = Condition | Mapping[str, Any] | None
+
+
+def resolve_boundary(
+    declaration: Declaration, fields: Sequence[str], axes: Sequence[str]
+) -> dict[str, dict[Side, Condition]]:
+    """Return ``{field: {(axis, end): condition}}``, complete.
+
+    Args:
+        declaration: one condition for everything, or a dict keyed by field (``"u"``) or side (``"x"``, ``"y-"``).
+        fields: names of the fields.
+        axes: names of the axes.
+    """
+    if not axes:
+        if declaration is not None:
+            raise BoundaryError("boundary= was given, but there is no grid for it to bound; drop it or pass grid=")
+        return {name: {} for name in fields}
+    if declaration is None:
+        raise BoundaryError(
+            "the equation has a grid but no boundary; pass boundary=fs.Periodic(), fs.Neumann(0), fs.Dirichlet(0) "
+            "or a dict per field and side"
+        )
+    if isinstance(declaration, Condition):
+        per_field: dict[str, Declaration] = dict.fromkeys(fields, declaration)
+    elif isinstance(declaration, Mapping):
+        per_field = _split_by_field(declaration, fields, axes)
+    else:
+        raise BoundaryError(f"boundary must be a condition such as fs.Periodic() or a dict, got {declaration!r}")
+    resolved = {name: _resolve_sides(name, per_field[name], axes) for name in fields}
+    _check_periodic(resolved, axes)
+    return resolved
+
+
+def _split_by_field(
+    declaration: Mapping[str, Any], fields: Sequence[str], axes: Sequence[str]
+) -> dict[str, Declaration]:
+    sides = _side_names(axes)
+    if declaration and all(key in sides and key not in fields for key in declaration):
+        return dict.fromkeys(fields, declaration)
+    for key in declaration:
+        if key not in fields:
+            kind = "; sides and fields cannot be mixed at one level" if key in sides else nearest(key, fields)
+            raise BoundaryError(f"boundary has the key {key!r}, but the fields are {listing(fields)}{kind}")
+    missing = [name for name in fields if name not in declaration]
+    if missing:
+        raise BoundaryError(f"boundary gives nothing for the field {missing[0]!r}; add it, one entry per field")
+    return dict(declaration)
+
+
+def _resolve_sides(field: str, declaration: Declaration, axes: Sequence[str]) -> dict[Side, Condition]:
+    if isinstance(declaration, Condition):
+        declaration = dict.fromkeys(axes, declaration)
+    if not isinstance(declaration, Mapping):
+        raise BoundaryError(f"the boundary of {field!r} must be a condition or a dict of sides, got {declaration!r}")
+    resolved: dict[Side, Condition] = {}
+    known = _side_names(axes)
+    for key, condition in declaration.items():
+        if key not in known:
+            raise BoundaryError(f"the boundary of {field!r} has no side {key!r}; known: {listing(known)}")
+        if not isinstance(condition, Condition):
+            raise BoundaryError(f"side {key!r} of {field!r} needs a condition such as fs.Neumann(0), got {condition!r}")
+        for side in known[key]:
+            if side in resolved:
+                raise BoundaryError(f"side {side_name(side, axes)!r} of {field!r} is given twice")
+            resolved[side] = condition
+    for side in ((axis, end) for axis in range(len(axes)) for end in (0, 1)):
+        if side not in resolved:
+            raise BoundaryError(
+                f"side {side_name(side, axes)!r} of {field!r} has no condition; add "
+                f'"{side_name(side, axes)}": fs.Neumann(0) or another'
+            )
+    return dict(sorted(resolved.items()))
+
+
+def _check_periodic(resolved: Mapping[str, Mapping[Side, Condition]], axes: Sequence[str]) -> None:
+    for axis, name in enumerate(axes):
+        kinds = {
+            (field, side): isinstance(condition, Periodic)
+            for field, sides in resolved.items()
+            for side, condition in sides.items()
+            if side[0] == axis
+        }
+        if any(kinds.values()) and not all(kinds.values()):
+            field, side = next(key for key, periodic in kinds.items() if not periodic)
+            raise BoundaryError(
+                f"axis {name!r} is periodic somewhere but side {side_name(side, axes)!r} of {field!r} is not; "
+                "an axis is periodic on both sides and for every field, or for none"
+            )
+
+
+def side_name(side: Side, axes: Sequence[str]) -> str:
+    """``(0, 1)`` -> ``"x+"``."""
+    return axes[side[0]] + "-+"[side[1]]
+
+
+def _side_names(axes: Sequence[str]) -> dict[str, list[Side]]:
+    names: dict[str, list[Side]] = {}
+    for axis, name in enumerate(axes):
+        names[name] = [(axis, 0), (axis, 1)]
+        names[name + "-"] = [(axis, 0)]
+        names[name + "+"] = [(axis, 1)]
+    return names

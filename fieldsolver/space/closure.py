@@ -1,0 +1,99 @@
+"""The reflection closure: ghost values beyond a wall from the values inside and the boundary data.
+
+With ``u_k`` the unknowns counted from the wall inwards and ``G_k`` the ghosts counted outwards, every condition reads
+
+    G_k = mirror_k * u_(mirror of k) + wall_k * u_0 + data_k * g
+
+Cell-centred walls lie half-way between ``u_0`` and ``G_0`` (the mirror of ghost ``k`` is cell ``k``); node-centred
+walls are the node ``u_0`` itself (the mirror of ghost ``k`` is node ``k + 1``). The resulting operators are symmetric
+and conserve mass under no-flux; their spectra are those of the cosine and sine transforms. At the wall they
+are of second order (of the order of the stencil when the solution has the symmetry of the reflection).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from fieldsolver.errors import BoundaryError
+
+from .boundary import Condition, Dirichlet, Neumann, Robin
+
+
+@dataclass(frozen=True)
+class GhostRule:
+    """Coefficients of the formula above for ghosts ``0 .. width - 1``."""
+
+    mirror: tuple[float, ...]
+    wall: tuple[float, ...]
+    data: tuple[float, ...]
+
+
+def ghost_rule(condition: Condition, width: int, spacing: float, *, on_node: bool) -> GhostRule:
+    """The rule of one side.
+
+    Args:
+        condition: Dirichlet, Neumann or Robin.
+        width: number of ghost layers.
+        spacing: grid spacing along the axis.
+        on_node: the wall is an unknown (node-centred) instead of half a cell away.
+    """
+    # Distance between ghost k and its mirror image; the wall is half-way.
+    distance = [(2 * (k + 1) if on_node else 2 * k + 1) * spacing for k in range(width)]
+    ones, zeros = (1.0,) * width, (0.0,) * width
+    match condition:
+        case Dirichlet():
+            # (G + u)/2 = g
+            return GhostRule((-1.0,) * width, zeros, (2.0,) * width)
+        case Neumann():
+            # (G - u)/distance = g
+            return GhostRule(ones, zeros, tuple(distance))
+        case Robin(a=a, b=b) if on_node:
+            # a u_0 + b (G - u)/distance = g
+            return GhostRule(ones, tuple(-a * d / b for d in distance), tuple(d / b for d in distance))
+        case Robin(a=a, b=b):
+            # a (G + u)/2 + b (G - u)/distance = g
+            denominators = [a / 2 + b / d for d in distance]
+            if any(abs(value) < 1e-12 * (abs(a) + abs(b / distance[0])) for value in denominators):
+                raise BoundaryError(f"Robin(a={a:g}, b={b:g}) is singular on a grid of spacing {spacing:g}; change the grid")
+            mirror = tuple((b / d - a / 2) / value for d, value in zip(distance, denominators, strict=True))
+            return GhostRule(mirror, zeros, tuple(1 / value for value in denominators))
+    raise BoundaryError(f"{type(condition).__name__} conditions have no ghost rule")
+
+
+def ghost_block(
+    values: torch.Tensor, dim: int, end: int, rule: GhostRule, data: torch.Tensor | None, *, on_node: bool
+) -> torch.Tensor:
+    """Ghost layers beyond one end, in the order of the grid.
+
+    Args:
+        values: the unknowns, any leading axes.
+        dim: the axis, counted from the end (negative).
+        end: 0 low, 1 high.
+        rule: from `ghost_rule`.
+        data: boundary values, broadcastable with size 1 along `dim`; None for zero.
+        on_node: as in `ghost_rule`.
+    """
+    width, size = len(rule.mirror), values.shape[dim]
+    skip = int(on_node)
+    start = skip if end == 0 else size - skip - width
+    ghosts = values.narrow(dim, start, width).flip(dim)
+    if any(factor != 1.0 for factor in rule.mirror):
+        ghosts = ghosts * _along(rule.mirror, ghosts, dim, end)
+    if any(rule.wall):
+        ghosts = ghosts + values.narrow(dim, 0 if end == 0 else size - 1, 1) * _along(rule.wall, ghosts, dim, end)
+    if data is not None:
+        ghosts = ghosts + data * _along(rule.data, ghosts, dim, end)
+    return ghosts
+
+
+def _along(factors: tuple[float, ...], like: torch.Tensor, dim: int, end: int) -> torch.Tensor | float:
+    """Factors per ghost layer, shaped to multiply a block; ghosts of the low end run away from the wall backwards."""
+    if len(set(factors)) == 1:
+        return factors[0]
+    ordered = factors[::-1] if end == 0 else factors
+    real = like.real.dtype if like.is_complex() else like.dtype
+    shape = [1] * (-dim)
+    shape[0] = len(factors)
+    return torch.tensor(ordered, dtype=real, device=like.device).reshape(shape)

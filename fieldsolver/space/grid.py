@@ -1,0 +1,150 @@
+"""A uniform Cartesian grid in one, two or three dimensions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from fieldsolver.errors import GridError
+
+AXES: tuple[str, ...] = ("x", "y", "z")
+
+
+class Grid:
+    """A uniform grid; axis order is ``x, y, z``.
+
+    Cell-centred (default): ``N`` cells of width ``h = L/N``, unknowns at their centres ``a + (i + 1/2) h``.
+    Node-centred: unknowns at ``a + i h``; both ends are nodes and ``h = L/(N - 1)``, except on axes named in
+    `periodic`, where the right end is the left one again and ``h = L/N``.
+
+    Args:
+        shape: number of points per axis, such as ``(256, 256)``; an int means one dimension.
+        extent: length of the domain, one number for all axes or one each; the domain starts at 0.
+        bounds: ``((x0, x1), (y0, y1), ...)`` instead of `extent`; one pair is used for a single axis.
+        centring: ``"cell"`` or ``"node"``.
+        periodic: names of the periodic axes of a node-centred grid, such as ``("x",)``.
+
+    Raises:
+        GridError: a shape, length or axis name that cannot be.
+    """
+
+    def __init__(
+        self,
+        shape: int | Sequence[int],
+        extent: float | Sequence[float] | None = None,
+        *,
+        bounds: Sequence[Sequence[float]] | Sequence[float] | None = None,
+        centring: str = "cell",
+        periodic: Sequence[str] = (),
+    ) -> None:
+        self.shape = _checked_shape(shape)
+        self.axes = AXES[: len(self.shape)]
+        self.bounds = _checked_bounds(len(self.shape), extent, bounds)
+        if centring not in ("cell", "node"):
+            raise GridError(f"centring is 'cell' or 'node', got {centring!r}")
+        self.centring = centring
+        unknown = [name for name in periodic if name not in self.axes]
+        if unknown:
+            raise GridError(f"periodic names the axis {unknown[0]!r}, but the grid has {', '.join(self.axes)}")
+        self.periodic = tuple(name for name in self.axes if name in periodic)
+
+    @property
+    def dimension(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of points."""
+        return math.prod(self.shape)
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """Length of the domain along each axis."""
+        return tuple(high - low for low, high in self.bounds)
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Distance of neighbouring points along each axis."""
+        return tuple(
+            length / (points - 1 if self.has_end_nodes(axis) else points)
+            for axis, (length, points) in enumerate(zip(self.lengths, self.shape, strict=True))
+        )
+
+    def has_end_nodes(self, axis: int) -> bool:
+        """True when the first and the last unknown of `axis` lie on the boundary."""
+        return self.centring == "node" and self.axes[axis] not in self.periodic
+
+    def coordinate(self, axis: int, *, below: int = 0, above: int = 0) -> torch.Tensor:
+        """Positions along one axis, float64, shape ``(below + N + above,)``; ghosts continue the spacing."""
+        step, (low, _) = self.spacing[axis], self.bounds[axis]
+        first = low if self.centring == "node" else low + step / 2
+        index = torch.arange(-below, self.shape[axis] + above, dtype=torch.float64)
+        return first + index * step
+
+    def coordinates(self) -> tuple[torch.Tensor, ...]:
+        """One float64 tensor of shape ``(*grid)`` per axis: ``x, y = grid.coordinates()``."""
+        vectors = [self.coordinate(axis) for axis in range(self.dimension)]
+        return torch.meshgrid(*vectors, indexing="ij")
+
+    def weights(self) -> torch.Tensor:
+        """Quadrature weights, float64, shape ``(*grid)``: the cell volumes, halved at end nodes (trapezoid)."""
+        total = torch.ones((), dtype=torch.float64)
+        for axis, points in enumerate(self.shape):
+            weight = torch.full((points,), self.spacing[axis], dtype=torch.float64)
+            if self.has_end_nodes(axis):
+                weight[[0, -1]] /= 2
+            total = total.unsqueeze(-1) * weight
+        return total
+
+    def __repr__(self) -> str:
+        bounds = ", ".join(f"({low:g}, {high:g})" for low, high in self.bounds)
+        extra = f", periodic={self.periodic!r}" if self.periodic else ""
+        return f"Grid(shape={self.shape}, bounds=({bounds},), centring={self.centring!r}{extra})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Grid) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[object, ...]:
+        return self.shape, self.bounds, self.centring, self.periodic
+
+
+def _checked_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
+    points = (shape,) if isinstance(shape, int) else tuple(shape)
+    if not 1 <= len(points) <= 3:
+        raise GridError(f"a grid has 1, 2 or 3 axes, got shape={shape!r}")
+    for count in points:
+        if isinstance(count, bool) or not isinstance(count, int) or count < 2:
+            raise GridError(f"every axis needs an integer number of points, at least 2; got shape={shape!r}")
+    return points
+
+
+def _checked_bounds(
+    dimension: int,
+    extent: float | Sequence[float] | None,
+    bounds: Sequence[Sequence[float]] | Sequence[float] | None,
+) -> tuple[tuple[float, float], ...]:
+    if (extent is None) == (bounds is None):
+        raise GridError("give either extent=2.5 (starting at 0) or bounds=((x0, x1), ...), one of the two")
+    pairs: list[tuple[Any, ...]]
+    if extent is not None:
+        lengths = [extent] * dimension if isinstance(extent, (int, float)) else list(extent)
+        pairs = [(0.0, length) for length in lengths]
+    else:
+        given: Any = bounds
+        bare = dimension == 1 and all(isinstance(value, (int, float)) for value in given)  # one pair without brackets
+        pairs = [tuple(given)] if bare else [tuple(pair) for pair in given]
+    if len(pairs) != dimension or any(len(pair) != 2 for pair in pairs):
+        shown = f"extent={extent!r}" if extent is not None else f"bounds={bounds!r}"
+        raise GridError(f"{shown} does not fit a grid with {dimension} axes")
+    checked = tuple((float(low), float(high)) for low, high in pairs)
+    for low, high in checked:
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise GridError(f"every axis must run upwards between finite ends, got ({low:g}, {high:g})")
+    return checked

@@ -1,0 +1,23 @@
+"""The torch loop: steps, errors and outcomes per sample; save points, dense output and replay."""
+
+from .control import Attempt, Observer, StepControl
+from .dense import DenseOutput
+from .integration import integrate
+from .status import Status
+from .step_log import StepLog
+from .trajectory import Statistics, Trajectory
+from .vector_field import VectorField, check_vector_field
+
+__all__ = [
+    "Attempt",
+    "DenseOutput",
+    "Observer",
+    "Statistics",
+    "Status",
+    "StepControl",
+    "StepLog",
+    "Trajectory",
+    "VectorField",
+    "check_vector_field",
+    "integrate",
+]

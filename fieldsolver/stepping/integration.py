@@ -1,0 +1,151 @@
+"""`integrate`: checks its options, picks the step control, and runs the loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fieldsolver.errors import OptionError, listing
+from fieldsolver.methods import Method, adaptive_methods
+
+from .adaptive import AdaptiveSteps
+from .batch import Batch
+from .control import Attempt, Observer, StepControl
+from .dense import DenseOutput
+from .error_norm import Tolerance
+from .fixed import FixedSteps
+from .ledger import Ledger
+from .loop import run
+from .save_times import SaveTimes
+from .saving import SavePoints
+from .step_log import ReplayedSteps, StepLog, StepRecorder
+from .trajectory import Statistics, Trajectory
+from .vector_field import VectorField
+
+Callback = Callable[[Tensor, Tensor], None]
+Progress = Callable[[float], None]
+
+
+def integrate(
+    field: VectorField,
+    method: Method,
+    y0: Tensor,
+    t0: float,
+    t1: float,
+    *,
+    dt: float | None = None,
+    rtol: Tolerance = 1e-6,
+    atol: Tolerance = 1e-9,
+    save_at: Tensor | None = None,
+    max_steps: int = 100_000,
+    dt_min: float | None = None,
+    dt_max: float | None = None,
+    dense: bool = False,
+    callback: Callback | None = None,
+    progress: Progress | None = None,
+    replay: StepLog | None = None,
+    observers: Sequence[Observer] = (),
+) -> Trajectory:
+    """Integrate B independent samples from t0 to t1 (t1 < t0 integrates backward).
+
+    The result is differentiable if gradients are enabled; `fieldsolver.gradients` does that with less memory and
+    without the rejected steps.
+
+    Args:
+        field: the right-hand side, f(t (B,) float64, y (B, *state)) -> (B, *state).
+        method: the scheme, from `get_method`.
+        y0: (B, *state), real or complex.
+        t0: start.
+        t1: end.
+        dt: positive size of fixed steps; None chooses steps by the error.
+        rtol: relative tolerance, a number or a tensor of the shape of one state.
+        atol: absolute tolerance, likewise.
+        save_at: (T,) float64, ordered from t0 towards t1; None saves nothing.
+        max_steps: attempted steps per sample.
+        dt_min: adaptive steps are not shortened below this.
+        dt_max: adaptive steps are not lengthened beyond this.
+        dense: keep every step, so that `trajectory.dense(t)` works.
+        callback: called as callback(t (B,), y (B, *state)) after every attempt with an accepted step.
+        progress: called with the done fraction of the slowest sample.
+        replay: repeat exactly these steps, without error control.
+        observers: further observers of the accepted steps.
+
+    Raises:
+        OptionError: options that make no sense, alone or together.
+        StateError: y0 or f(t0, y0) has the wrong shape, dtype or device.
+    """
+    t0, t1 = float(t0), float(t1)
+    if not (math.isfinite(t0) and math.isfinite(t1)):
+        raise OptionError(f"the time span is ({t0}, {t1}), expected two finite times")
+    if max_steps < 1:
+        raise OptionError(f"max_steps = {max_steps}, expected at least 1")
+    control = _choose_control(method, y0, t0, t1, dt, rtol, atol, dt_min, dt_max, replay)
+    saves, recorder = SavePoints(SaveTimes.checked(save_at, t0, t1)), StepRecorder()
+    kept = DenseOutput(t0, t1) if dense else None
+    watchers: list[Observer] = [saves, recorder, *([kept] if kept else []), *observers]
+    if callback is not None or progress is not None:
+        watchers.append(_UserHooks(callback, progress, t0, t1))
+    y_end, ledger = run(
+        field, method, y0, t0, t1, control, watchers,
+        max_steps=max_steps if replay is None else len(replay) + 1,
+        compact=field.selectable and callback is None,
+    )  # fmt: skip
+    steps = recorder.log(ledger)
+    return Trajectory(saves.result(), y_end, steps.t_end, steps.status, Statistics.of(ledger), steps, kept)
+
+
+def _choose_control(
+    method: Method, y0: Tensor, t0: float, t1: float, dt: float | None, rtol: Tolerance, atol: Tolerance,
+    dt_min: float | None, dt_max: float | None, replay: StepLog | None,
+) -> StepControl:  # fmt: skip
+    if replay is not None:
+        return ReplayedSteps(replay, y0.shape[0], t0, t1)
+    if dt is not None:
+        if not (math.isfinite(dt) and dt > 0):
+            raise OptionError(f"dt = {dt}, expected a positive size; the direction follows from t_span")
+        if dt_min is not None or dt_max is not None:
+            raise OptionError("dt_min and dt_max belong to adaptive steps; leave them out, or leave out dt")
+        return FixedSteps(t0, t1, float(dt))
+    if method.error_order is None:
+        raise OptionError(
+            f"method {method.name!r} has no error estimate and cannot choose its steps; give dt=, or use one of: "
+            f"{listing(adaptive_methods())}"
+        )
+    smallest, largest = 0.0 if dt_min is None else float(dt_min), math.inf if dt_max is None else float(dt_max)
+    if not 0.0 <= smallest <= largest or largest == 0.0:
+        raise OptionError(f"dt_min = {dt_min}, dt_max = {dt_max}; expected 0 <= dt_min <= dt_max and dt_max > 0")
+    if isinstance(rtol, float | int) and isinstance(atol, float | int) and rtol == atol == 0:
+        raise OptionError("rtol = atol = 0, expected at least one of them to be positive; no error is that small")
+    rtol, atol = _checked_tolerance("rtol", rtol, y0), _checked_tolerance("atol", atol, y0)
+    return AdaptiveSteps(t0, t1, method.error_order, rtol, atol, smallest, largest)
+
+
+def _checked_tolerance(name: str, value: Tolerance, y0: Tensor) -> Tolerance:
+    """A tensor takes the state's real dtype, so that it does not promote float32 to float64."""
+    if not bool(torch.as_tensor(value >= 0).all()):
+        raise OptionError(f"{name} = {value}, expected numbers that are not negative")
+    return value.to(y0.device, y0.abs().dtype) if isinstance(value, Tensor) else float(value)
+
+
+class _UserHooks:
+    """Observer that calls what the user passed."""
+
+    def __init__(self, callback: Callback | None, progress: Progress | None, t0: float, t1: float) -> None:
+        self._callback, self._progress = callback, progress
+        self._t0, self._span = t0, abs(t1 - t0)
+
+    def start(self, batch: Batch, method: Method) -> None:
+        """Nothing to do yet."""
+
+    def after(self, attempt: Attempt, batch: Batch, ledger: Ledger) -> None:
+        """Report where the samples are."""
+        if self._callback is not None:
+            self._callback(torch.from_numpy(ledger.t.copy()).to(batch.y.device), batch.y)
+        if self._progress is not None:
+            running = ledger.t[ledger.running(np.arange(ledger.t.size))]
+            behind = np.abs(running - self._t0).min(initial=self._span)
+            self._progress(float(behind / self._span))

@@ -1,0 +1,88 @@
+"""Save points: values of the interpolant at requested times, without any influence on the steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fieldsolver.methods import Method
+
+from .batch import Batch, per_sample_mask
+from .control import Attempt
+from .ledger import Ledger
+from .save_times import SaveTimes
+
+
+class SavePoints:
+    """Observer that fills `saved` (T, B, *state); what is not reached stays NaN.
+
+    Args:
+        save_times: when.
+    """
+
+    def __init__(self, save_times: SaveTimes) -> None:
+        self.save_times = save_times
+        self._following = np.empty(0, dtype=np.int64)
+        self._pieces: list[tuple[np.ndarray, np.ndarray, Tensor]] = []
+
+    def start(self, batch: Batch, method: Method) -> None:
+        """Save points at t0 hold the initial state."""
+        self._method = method
+        self._following = self.save_times.start(batch.rows.size)
+        self._saved = unreached(self.save_times.times.size, batch.y)
+        for i in range(self.save_times.first):
+            self._store(np.full(batch.rows.size, i), batch.rows, batch.y)
+
+    def after(self, attempt: Attempt, batch: Batch, ledger: Ledger) -> None:
+        """Fill the save points that the accepted steps have passed."""
+        due = self.save_times.due(self._following[attempt.rows], attempt.t_new, attempt.accepted)
+        if due is not None:
+            index, sample = due
+            values = interpolate_at(self._method, attempt, self.save_times.times[index], sample)
+            self._store(index, attempt.rows[sample], values)
+            self._following[attempt.rows] += np.bincount(sample, minlength=attempt.rows.size)
+
+    def result(self) -> Tensor:
+        """(T, B, *state)."""
+        return scatter(self._saved, self._pieces)
+
+    def _store(self, index: np.ndarray, rows: np.ndarray, values: Tensor) -> None:
+        if values.requires_grad:  # one write at the end: a chain of in-place writes would cost T copies in backward
+            self._pieces.append((index, rows, values))
+        else:
+            self._saved.index_put_(_places(values.device, index, rows), values.detach())
+
+
+def interpolate_at(method: Method, attempt: Attempt, times: np.ndarray, sample: np.ndarray) -> Tensor:
+    """States (P, *state) of P (time, sample) pairs inside one attempt; a time at the step's end gives y_new itself."""
+    step, device = attempt.step, attempt.step.y.device
+    (places,) = _places(device, sample)
+    at_end = times == attempt.t_new[sample]
+    if at_end.all():
+        everyone = np.array_equal(sample, np.arange(attempt.rows.size))
+        return step.y_new if everyone else step.y_new.index_select(0, places)
+    theta = np.where(at_end, 1.0, (times - attempt.t[sample]) / attempt.dt[sample])
+    picked = step.select(places)
+    values = method.interpolate(picked, torch.from_numpy(theta).to(device))
+    if not at_end.any():
+        return values
+    return torch.where(per_sample_mask(at_end, values), picked.y_new, values)
+
+
+def unreached(times: int, y: Tensor) -> Tensor:
+    """(T, B, *state) of NaN, like y (B, *state)."""
+    nan = complex(float("nan"), float("nan")) if y.is_complex() else float("nan")
+    return torch.full((times, *y.shape), nan, dtype=y.dtype, device=y.device)
+
+
+def scatter(saved: Tensor, pieces: list[tuple[np.ndarray, np.ndarray, Tensor]]) -> Tensor:
+    """Put pieces (indices of times, places of samples, states (P, *state)) into (T, B, *state), in one write."""
+    if not pieces:
+        return saved
+    indices, rows, values = zip(*pieces, strict=True)
+    return saved.index_put(_places(saved.device, np.concatenate(indices), np.concatenate(rows)), torch.cat(values))
+
+
+def _places(device: torch.device, *indices: np.ndarray) -> tuple[Tensor, ...]:
+    return tuple(torch.from_numpy(index).to(device) for index in indices)

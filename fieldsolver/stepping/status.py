@@ -1,0 +1,38 @@
+"""How the integration of one sample ended."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Status(enum.IntEnum):
+    """Outcome of one sample; `sentence` says what it means and what to do about it."""
+
+    RUNNING = 0
+    SUCCESS = 1
+    MAX_STEPS = 2
+    DT_UNDERFLOW = 3
+    NON_FINITE = 4
+
+    @property
+    def sentence(self) -> str:
+        """The outcome, with the remedy."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Status.RUNNING: "The sample is still being integrated.",
+    Status.SUCCESS: "The sample reached the end of the time span.",
+    Status.MAX_STEPS: (
+        "The sample used up its steps before the end of the time span; raise max_steps, loosen rtol and atol, "
+        "or use a stiff method."
+    ),
+    Status.DT_UNDERFLOW: (
+        "The step size fell to the smallest possible one and the error is still too large: the solution blows up, "
+        "jumps, or is too stiff here; look at it just before t_end, loosen the tolerances, or use a stiff method."
+    ),
+    Status.NON_FINITE: (
+        "The state or its derivative became NaN or infinite; check the equation at t_end, take smaller steps, or start "
+        "from a finite state."
+    ),
+}

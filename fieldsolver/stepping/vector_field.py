@@ -1,0 +1,90 @@
+"""The right-hand side of y' = f(t, y), with its parameters made explicit so that gradients can name them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from fieldsolver.errors import OptionError, StateError
+
+Parameters = tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class VectorField:
+    """f(parameters, t, y) and the parameters it is bound to; calling it evaluates f(t, y).
+
+    Attributes:
+        function: (parameters, t (B,) float64, y (B, *state)) -> (B, *state), each sample by itself.
+        parameters: the tensors gradients are wanted for, among others.
+        per_sample: for each parameter, whether its first axis is the batch. None when the function may hold
+            per-sample tensors of its own; the loop then never shrinks the batch.
+    """
+
+    function: Callable[[Parameters, Tensor, Tensor], Tensor]
+    parameters: Parameters = ()
+    per_sample: tuple[bool, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.per_sample is not None and len(self.per_sample) != len(self.parameters):
+            raise OptionError(
+                f"per_sample has {len(self.per_sample)} entries for {len(self.parameters)} parameters; give one each"
+            )
+
+    def __call__(self, t: Tensor, y: Tensor) -> Tensor:
+        return self.function(self.parameters, t, y)
+
+    def with_parameters(self, parameters: Parameters) -> VectorField:
+        """The same function bound to other parameters."""
+        return replace(self, parameters=tuple(parameters))
+
+    @property
+    def selectable(self) -> bool:
+        """Whether the field can be restricted to some of the samples."""
+        return self.per_sample is not None
+
+    def select(self, rows: Tensor) -> VectorField:
+        """The field of some samples; only if `selectable`."""
+        kept = zip(self.parameters, self.per_sample or (), strict=True)
+        return self.with_parameters(tuple(p.index_select(0, rows) if own else p for p, own in kept))
+
+
+def check_vector_field(field: VectorField, t0: float, y0: Tensor, *, finite: bool = True) -> Tensor:
+    """Evaluate f(t0, y0), refuse what cannot be a derivative, and return it (it is the first stage).
+
+    Args:
+        field: the right-hand side.
+        t0: initial time.
+        y0: (B, *state), initial states.
+        finite: also refuse NaN and infinity, in y0 and in the derivative (one host read each).
+
+    Raises:
+        StateError: wrong type, shape, dtype or device, or values that are not finite.
+    """
+    _check_state(y0, finite)
+    k1 = field(torch.full((y0.shape[0],), t0, dtype=torch.float64, device=y0.device), y0)
+    if not isinstance(k1, Tensor):
+        raise StateError(f"f(t, y) returned {type(k1).__name__}, expected a tensor; return torch.stack([...], -1)")
+    for what, got, expected, remedy in (
+        ("shape", tuple(k1.shape), tuple(y0.shape), "return one derivative per entry of y"),
+        ("dtype", k1.dtype, y0.dtype, "t is float64: write t.to(y.dtype), or pass y0 and parameters of one dtype"),
+        ("device", k1.device, y0.device, "move the parameters with .to(y0.device)"),
+    ):
+        if got != expected:
+            raise StateError(f"f(t, y) returned {what} {got}, expected that of y, {expected}; {remedy}")
+    if finite and not bool(torch.isfinite(k1).all()):
+        raise StateError(f"f({t0}, y0) is not finite; expected finite derivatives; check y0, t0 and the parameters")
+    return k1
+
+
+def _check_state(y0: Tensor, finite: bool) -> None:
+    if not (y0.is_floating_point() or y0.is_complex()) or y0.dim() < 1:
+        raise StateError(
+            f"y0 has shape {tuple(y0.shape)} and dtype {y0.dtype}, expected (B, *state) of floating or complex type; "
+            "pass y0.double(), with a leading batch axis"
+        )
+    if finite and not bool(torch.isfinite(y0).all()):
+        raise StateError("y0 is not finite, expected numbers; look for NaN or infinity with torch.isfinite(y0)")

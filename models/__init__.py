@@ -1,0 +1,1 @@
+"""Reference architectures, one folder each, built from declared equations and `fieldsolver.nn`."""

@@ -1,0 +1,117 @@
+"""One step of every method: dtype, batch, linearity, dense output, differentiability."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from fieldsolver.errors import OptionError
+from fieldsolver.methods import METHODS, ButcherTableau, ExplicitRungeKutta, Method
+
+DTYPES = [torch.float32, torch.float64, torch.complex64, torch.complex128]
+
+
+def field(t: Tensor, y: Tensor) -> Tensor:
+    return torch.cos(t).to(y.dtype).view(-1, *[1] * (y.dim() - 1)) * y - y * y / 4
+
+
+def start(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    torch.manual_seed(0)
+    y = torch.randn(shape, dtype=dtype).to(device)
+    t = torch.linspace(0, 1, shape[0], dtype=torch.float64, device=device)
+    return t, torch.linspace(0.01, 0.1, shape[0], dtype=torch.float64, device=device), y
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", METHODS)
+def test_the_dtype_of_the_state_is_kept_and_time_stays_float64(
+    name: str, dtype: torch.dtype, device: torch.device
+) -> None:
+    times = []
+
+    def watched(t: Tensor, y: Tensor) -> Tensor:
+        times.append(t.dtype)
+        assert y.dtype == dtype
+        return field(t, y)
+
+    t, dt, y = start((3, 2, 4), dtype, device)
+    step = METHODS[name].step(watched, t, dt, y)
+    assert step.y_new.dtype == dtype
+    assert step.y_new.shape == y.shape
+    assert step.error is None or step.error.dtype == dtype
+    assert METHODS[name].interpolate(step, torch.full_like(t, 0.3)).dtype == dtype
+    assert set(times) == {torch.float64}
+
+
+@pytest.mark.parametrize("shape", [(5,), (5, 3), (5, 2, 3, 4)])
+@pytest.mark.parametrize("name", METHODS)
+def test_a_batch_is_its_samples_bit_for_bit(name: str, shape: tuple[int, ...], device: torch.device) -> None:
+    t, dt, y = start(shape, torch.float64, device)
+    whole = METHODS[name].step(field, t, dt, y)
+    for i in range(shape[0]):
+        alone = METHODS[name].step(field, t[i : i + 1], dt[i : i + 1], y[i : i + 1])
+        assert torch.equal(alone.y_new[0], whole.y_new[i])
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_one_step_is_the_stability_polynomial(name: str) -> None:
+    method = METHODS[name]
+    z = torch.tensor([0.3 + 0.4j, -1.0, 2j], dtype=torch.complex128)
+    y, t, dt = torch.ones(3, dtype=torch.complex128), torch.zeros(3, dtype=torch.float64), torch.full((3,), 0.5).double()
+    step = method.step(lambda t, y: (z / 0.5) * y, t, dt, y)
+    expected = sum(float(c) * z**k for k, c in enumerate(method.tableau.stability_polynomial()))
+    torch.testing.assert_close(step.y_new, expected, rtol=1e-13, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_stages_are_evaluated_once(name: str) -> None:
+    method, calls = METHODS[name], []
+    t, dt, y = start((1, 2), torch.float64, torch.device("cpu"))
+
+    def counted(t: Tensor, y: Tensor) -> Tensor:
+        calls.append(1)
+        return field(t, y)
+
+    method.step(counted, t, dt, y)
+    assert len(calls) == method.stages
+    calls.clear()
+    method.step(counted, t, dt, y, field(t, y))
+    assert len(calls) == method.stages - 1
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_last_stage_of_fsal_methods_is_the_derivative_at_the_end(name: str) -> None:
+    t, dt, y = start((3, 2), torch.float64, torch.device("cpu"))
+    step = METHODS[name].step(field, t, dt, y)
+    if METHODS[name].fsal:
+        assert torch.equal(step.k[-1], field(t + dt, step.y_new))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_interpolant_meets_both_ends(name: str) -> None:
+    t, dt, y = start((3, 2), torch.float64, torch.device("cpu"))
+    step = METHODS[name].step(field, t, dt, y)
+    assert torch.equal(METHODS[name].interpolate(step, torch.zeros(3).double()), y)
+    torch.testing.assert_close(METHODS[name].interpolate(step, torch.ones(3).double()), step.y_new, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.complex128])
+@pytest.mark.parametrize("name", METHODS)
+def test_a_step_is_differentiable_twice(name: str, dtype: torch.dtype) -> None:
+    t, dt, y = start((2, 2), dtype, torch.device("cpu"))
+    y.requires_grad_()
+
+    def advance(y: Tensor) -> Tensor:
+        step = METHODS[name].step(field, t, dt, y)
+        return step.y_new + METHODS[name].interpolate(step, torch.full((2,), 0.4).double())
+
+    assert torch.autograd.gradcheck(advance, y)
+    assert torch.autograd.gradgradcheck(advance, y)
+
+
+def test_without_an_interpolant_interpolating_is_refused() -> None:
+    method: Method = ExplicitRungeKutta(ButcherTableau(name="bare", order=1, source="none", c=(0,), a=((),), b=(1,)))
+    t, dt, y = start((1, 2), torch.float64, torch.device("cpu"))
+    with pytest.raises(OptionError, match="no interpolant"):
+        method.interpolate(method.step(field, t, dt, y), t)
