@@ -26,6 +26,9 @@ RELATIVE_NOISE = 1e-9
 TRIAL_ORDERS = np.arange(0.25, 12.1, 0.25)
 STARTS = 3
 
+VISIBLE = 3.0
+"""The correction a h^q may be this many times the leading term at the finest level; beyond, noise poses as a low order."""
+
 
 @dataclass(frozen=True)
 class ErrorModel:
@@ -89,7 +92,7 @@ def fit_model(model: ErrorModel, h: Floats, errors: Floats) -> ModelFit:
     from scipy.optimize import least_squares
 
     x = h / h.max()  # a is then the correction at the coarsest level, and stays of moderate size
-    lower, upper = _bounds(model, errors)
+    lower, upper = _bounds(model, x, errors)
     fits = [
         least_squares(
             lambda theta: np.log(_law(model, theta, x)) - np.log(errors),
@@ -101,7 +104,7 @@ def fit_model(model: ErrorModel, h: Floats, errors: Floats) -> ModelFit:
             ftol=1e-15,
             gtol=1e-15,
         )
-        for start in _starts(model, x, errors)
+        for start in _starts(model, x, errors, lower, upper)
     ]
     best = min(fits, key=lambda fit: fit.cost)
     return _finished(model, best.x, _jacobian(model, best.x, x), 2 * best.cost, h)
@@ -127,19 +130,19 @@ def _jacobian(model: ErrorModel, theta: Floats, x: Floats) -> Floats:
     return np.stack(columns, axis=1)
 
 
-def _bounds(model: ErrorModel, errors: Floats) -> tuple[Floats, Floats]:
-    """1 + a x^q stays positive on all levels, and the floor stays below the smallest error."""
+def _bounds(model: ErrorModel, x: Floats, errors: Floats) -> tuple[Floats, Floats]:
+    """1 + a x^q > 0 on all levels; the leading term is visible on the finest; the floor is below the smallest error."""
     lower, upper = [-np.inf, -5.0], [np.inf, 40.0]
     if model.next_order is not None:
         lower.append(-0.99)
-        upper.append(1e9)
+        upper.append(VISIBLE / x.min() ** model.next_order)
     if model.has_floor:
         lower.append(math.log(errors.min()) - 30)
         upper.append(math.log(errors.min()) + 1e-3)
     return np.array(lower), np.array(upper)
 
 
-def _starts(model: ErrorModel, x: Floats, errors: Floats) -> list[Floats]:
+def _starts(model: ErrorModel, x: Floats, errors: Floats, lower: Floats, upper: Floats) -> list[Floats]:
     """For a given p the law is linear in C, C a and f: solve that for many p and keep the best."""
     if model.parameters == 2:
         slope, intercept = np.polyfit(np.log(x), np.log(errors), 1)
@@ -153,7 +156,7 @@ def _starts(model: ErrorModel, x: Floats, errors: Floats) -> list[Floats]:
             columns.append(np.ones_like(x))
         matrix = np.stack(columns, axis=1) / errors[:, None]
         solution, *_ = np.linalg.lstsq(matrix, np.ones_like(x), rcond=None)
-        theta = _as_parameters(model, p, solution, errors)
+        theta = np.clip(_as_parameters(model, p, solution, errors), lower, upper)
         trials.append((float(np.sum((np.log(_law(model, theta, x)) - np.log(errors)) ** 2)), theta))
     trials.sort(key=lambda trial: trial[0])
     return [theta for _, theta in trials[:STARTS]]
@@ -163,7 +166,7 @@ def _as_parameters(model: ErrorModel, p: float, solution: Floats, errors: Floats
     coefficient = max(float(solution[0]), 1e-12 * errors.max())
     theta = [math.log(coefficient), p]
     if model.next_order is not None:
-        theta.append(min(max(float(solution[1]) / coefficient, -0.9), 1e8))
+        theta.append(float(solution[1]) / coefficient)
     if model.has_floor:
         theta.append(math.log(min(max(float(solution[-1]), 1e-6 * errors.min()), errors.min())))
     return np.array(theta)

@@ -29,6 +29,9 @@ ROUNDOFF = 1e-12
 FAR_BELOW = 1e-3
 """A floor is a floor, and not a failure to converge, when it lies this far below the coarsest error."""
 
+FEW_SLOPES = 4
+"""Too few local orders for a t test to notice a drift."""
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -81,13 +84,15 @@ def _unusable(evidence: Evidence) -> tuple[Verdict, str] | None:
 
 
 def _stagnant(evidence: Evidence) -> tuple[Verdict, str] | None:
-    if evidence.first_stagnant == len(evidence.h) or _declared_covers(evidence):
+    if evidence.first_stagnant == len(evidence.h):
         return None
+    if evidence.declared is not None and evidence.met <= 10 * evidence.declared:
+        return None  # declared to be a floor, which is permission to ignore it
     start, level = evidence.h[evidence.first_stagnant], evidence.met
     if level <= ROUNDOFF and not evidence.used.any():
         return (
             Verdict.ROUNDOFF_LIMITED,
-            f"all errors are at most {evidence.errors.max():.2g}, which is round-off: take larger h, or a problem that "
+            f"no error is larger than {evidence.errors.max():.2g}, which is round-off: take larger h, or a problem that "
             "the scheme does not solve exactly",
         )
     if level > max(ROUNDOFF, FAR_BELOW * evidence.errors[0]):
@@ -103,8 +108,9 @@ def _too_few(evidence: Evidence) -> tuple[Verdict, str] | None:
     if count < len(evidence.h):
         return (
             Verdict.ROUNDOFF_LIMITED,
-            f"only {count} of {len(evidence.h)} levels lie above the floor of {_floor(evidence):.2g}, and an order needs "
-            f"3: add levels above h = {evidence.h[0]:.3g}",
+            f"only {count} of {len(evidence.h)} levels lie above the floor of "
+            f"{max(evidence.met, evidence.declared or 0.0):.2g}, and an order needs 3: "
+            f"add levels above h = {evidence.h[0]:.3g}",
         )
     return (
         Verdict.INCONCLUSIVE,
@@ -114,12 +120,16 @@ def _too_few(evidence: Evidence) -> tuple[Verdict, str] | None:
 
 
 def _drifting(evidence: Evidence) -> tuple[Verdict, str] | None:
-    """The finest slope differs from p, and that is a trend: a next-order term was needed, or the slopes show one."""
+    """The finest slope is off, and that is a trend: a next-order term was needed, or the slopes show one."""
     fit = evidence.fit
     slopes = _slopes_above_floor(evidence)
-    if fit is None or not slopes.size or abs(slopes[-1] - fit.order) <= TOLERANCE:
+    if fit is None or not slopes.size:
         return None
-    if fit.model.next_order is None and slopes.size > 2 and not _has_trend(slopes, evidence.confidence):
+    claimed = evidence.expected if evidence.expected is not None else fit.order
+    target = claimed if abs(fit.order - claimed) < TOLERANCE else fit.order
+    if abs(slopes[-1] - target) <= TOLERANCE:
+        return None
+    if fit.model.next_order is None and not _has_trend(slopes, evidence.confidence):
         return None
     return (
         Verdict.PRE_ASYMPTOTIC,
@@ -135,17 +145,18 @@ def _clearly_lower(evidence: Evidence) -> tuple[Verdict, str] | None:
 
 
 def _on_floor(evidence: Evidence) -> tuple[Verdict, str] | None:
-    fit = evidence.fit
-    if fit is None or _declared_covers(evidence):
+    if evidence.used[-1]:
+        fitted = evidence.fit.floor if evidence.fit is not None else 0.0
+        level = fitted if fitted > 0.5 * evidence.errors[-1] else None
+    else:
+        level = evidence.met
+    if level is None or (evidence.declared is not None and level <= 10 * evidence.declared):
         return None
-    fitted = bool(evidence.used[-1]) and fit.floor > 0.5 * evidence.errors[-1]
-    if evidence.used[-1] and not fitted:
-        return None
-    floor = fit.floor if fitted else _floor(evidence)
+    remedy = "drop that level" + (f" or pass floor={level:.1g}" if level > 0 else "")
     return (
         Verdict.ROUNDOFF_LIMITED,
-        f"the finest level lies on a floor of {floor:.2g} (round-off, a tolerance, or the reference); "
-        f"above it {_measured(evidence)}; drop that level or pass floor={floor:.1g}",
+        f"the finest level lies on a floor of {level:.2g} (round-off, a tolerance, or the reference); "
+        f"above it {_measured(evidence)}; {remedy}",
     )
 
 
@@ -183,15 +194,6 @@ def _measured(evidence: Evidence) -> str:
     )
 
 
-def _floor(evidence: Evidence) -> float:
-    return max(evidence.met, evidence.declared or 0.0)
-
-
-def _declared_covers(evidence: Evidence) -> bool:
-    """Whether the levels left out were declared to lie on a floor, which is permission to ignore them."""
-    return evidence.declared is not None and evidence.met <= 10 * evidence.declared
-
-
 def _slopes_above_floor(evidence: Evidence) -> Floats:
     """Local slopes of the levels in the fit, with the fitted floor taken off."""
     if evidence.fit is None:
@@ -203,10 +205,13 @@ def _slopes_above_floor(evidence: Evidence) -> Floats:
 
 
 def _has_trend(slopes: Floats, confidence: float) -> bool:
-    """Student's t test of the slope of a line through the local orders."""
+    """Student's t test of a line through the local orders; up to four of them only have to be monotone."""
+    n = len(slopes)
+    if n <= FEW_SLOPES:
+        steps = np.diff(slopes)
+        return bool((steps > 0).all() or (steps < 0).all())
     from scipy.special import stdtrit
 
-    n = len(slopes)
     index = np.arange(n) - (n - 1) / 2
     slope = float(index @ slopes / (index @ index))
     rest = slopes - slopes.mean() - slope * index

@@ -284,7 +284,7 @@ class FieldEquation(nn.Module):
     def _as_rate(self, name: str, rate: Any, y: Tensor, *, mask: bool) -> Tensor:
         start, size = self.layout.fields[name]
         target = y.narrow(-1 - self.dimension, start, size)
-        rate = torch.as_tensor(rate, device=y.device).to(y.dtype)
+        rate = rate.to(y) if isinstance(rate, Tensor) else torch.as_tensor(rate, dtype=y.dtype, device=y.device)
         rate = rate if rate.shape == target.shape else rate.expand(target.shape)
         for axis, end in self._held[name] if mask else ():
             rate = _zero_end(rate, axis - self.dimension, end)

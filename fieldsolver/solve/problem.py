@@ -91,7 +91,8 @@ def _from_function(f: Callable[..., Tensor], y0: Any, batch_dims: int, args: Seq
     call, parameters = _explicit(f, tuple(args))
 
     def single(given: Sequence[Tensor], t: Tensor, y: Tensor) -> Tensor:
-        return call(given, t[0], y[0]).unsqueeze(0)
+        rate = call(given, t[0], y[0])
+        return rate.unsqueeze(0) if isinstance(rate, Tensor) else rate  # the loop's first check says what is wrong
 
     def batched(given: Sequence[Tensor], t: Tensor, y: Tensor) -> Tensor:
         # (B, 1, ...) float64 would turn a float32 state into float64 at the first product.

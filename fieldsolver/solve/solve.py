@@ -16,6 +16,7 @@ from fieldsolver.errors import FieldSolverWarning, OptionError, SolveFailed
 from fieldsolver.gradients import solve_with_gradient
 from fieldsolver.methods import METHODS, Method, get_method
 from fieldsolver.stepping import Status, Trajectory
+from fieldsolver.stepping.random_numbers import undisturbed
 
 from .problem import Problem, make_problem
 from .progress import ProgressBar
@@ -182,7 +183,8 @@ def _default_gradient(problem: Problem, t0: float) -> str:
 def _captures_gradient(problem: Problem, t0: float) -> bool:
     """Whether a plain function uses trainable tensors that are not among its arguments."""
     times = torch.full((problem.y0.shape[0],), t0, dtype=torch.float64, device=problem.y0.device)
-    output = problem.field(times, problem.y0)
+    with undisturbed(problem.y0.device):
+        output = problem.field(times, problem.y0)
     return isinstance(output, Tensor) and output.requires_grad
 
 

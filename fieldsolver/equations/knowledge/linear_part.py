@@ -94,7 +94,8 @@ class CoefficientValues:
         tape = lowering.finish([lowering.compile(node)])
         like = torch.zeros(equation.state_shape, dtype=torch.complex128 if node.is_complex else torch.float64)
         (value,) = equation.run_tape(tape, torch.zeros((), dtype=torch.float64), like)
-        return torch.as_tensor(value).detach().cpu().numpy()
+        # A folded number is a Python float, which torch would otherwise round to float32.
+        return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
 
 
 def term_bound(equation: FieldEquation, term: LinearTerm, values: CoefficientValues) -> Bound:

@@ -1,0 +1,83 @@
+"""What `explain` says: it must be the truth about the equation, and readable."""
+
+import numpy as np
+import pytest
+import torch
+
+import fieldsolver as fs
+
+GRAY_SCOTT = """
+du/dt = Du*laplacian(u) - u*v**2 + F*(1 - u)
+dv/dt = Dv*laplacian(v) + u*v**2 - (F + k)*v
+"""
+
+
+@pytest.fixture
+def gray_scott():
+    return fs.FieldEquation(
+        GRAY_SCOTT,
+        grid=fs.Grid((256, 256), extent=2.5),
+        boundary=fs.Periodic(),
+        parameters={"Du": 2e-5, "Dv": 1e-5, "F": fs.Parameter(0.04, positive=True), "k": 0.06},
+    )
+
+
+def test_gray_scott_page(gray_scott):
+    page = fs.explain(gray_scott, dt=1.0)
+    h = 2.5 / 256
+    fastest = 8 * 2e-5 / h**2 + 0.04  # two axes, 4/h^2 each, plus the linear feed
+    limits = {limit.method: limit for limit in page.limits}
+    assert limits["euler"].dt == pytest.approx(2 / fastest, rel=1e-12)
+    assert limits["rk4"].dt == pytest.approx(2.7852935634053 / fastest, rel=1e-12)
+    assert all(limit.exact for limit in page.limits)
+    text = str(page)
+    for expected in (
+        "Du*laplacian(u)",
+        "nonlinear",
+        "-(F + k)*v",
+        "dt = 1 is stable",
+        "fourier",
+        "F = 0.04 (trainable)",
+    ):
+        assert expected in text
+    assert page.to_dict()["linear_bound"]["kind"] == "exact"
+
+
+def test_explain_follows_the_current_parameter_values(gray_scott):
+    before = fs.explain(gray_scott).linear.bound.lowest
+    with torch.no_grad():
+        gray_scott.raw["F"] += 1.0
+    assert fs.explain(gray_scott).linear.bound.lowest == pytest.approx(before - 0.04 * (np.e - 1), rel=1e-9)
+
+
+def test_coupled_oscillators_have_their_eigenvalues():
+    equation = fs.FieldEquation("du/dt = v; dv/dt = -9*u - 0.2*v")
+    eigenvalues = fs.explain(equation).linear.eigenvalues
+    expected = np.roots([1, 0.2, 9])
+    np.testing.assert_allclose(np.sort_complex(eigenvalues), np.sort_complex(expected), rtol=1e-12)
+
+
+def test_wave_equation_limit_is_the_courant_number():
+    equation = fs.FieldEquation(
+        "du/dt = v; dv/dt = laplacian(u)", grid=fs.Grid((20, 20), extent=1.0), boundary=fs.Dirichlet(0)
+    )
+    limit = next(line for line in fs.explain(equation).limits if line.method == "rk4")
+    # largest eigenvalue of -laplacian is 8/h^2 up to the mode at theta = pi, which the cell-centred sines reach
+    assert limit.dt == pytest.approx(2.8284271247462 / np.sqrt(8 * 20**2), rel=1e-9)
+
+
+def test_varying_coefficient_is_an_upper_bound_that_holds():
+    equation = fs.FieldEquation("du/dt = diffusion(1 + x, u)", grid=fs.Grid(16, extent=1.0), boundary=fs.Neumann(0))
+    bound = fs.explain(equation).linear.bound
+    matrix = torch.func.jacrev(lambda u: equation(0.0, u.reshape(1, 16)).reshape(16))(
+        torch.zeros(16, dtype=torch.float64)
+    )
+    assert bound.kind == "upper"
+    assert bound.lowest <= np.linalg.eigvals(matrix.numpy()).real.min()
+
+
+def test_refusals(gray_scott):
+    with pytest.raises(fs.OptionError, match="FieldEquation"):
+        fs.explain(lambda t, y: y)
+    with pytest.raises(fs.OptionError, match="positive"):
+        fs.explain(gray_scott, dt=-1.0)
