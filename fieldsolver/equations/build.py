@@ -16,21 +16,32 @@ from .graph import (
     Comparison,
     Component,
     Constant,
+    Convolution,
     CoordinateSymbol,
+    DefinedSymbol,
     Depends,
+    Dot,
     FieldSymbol,
     Function,
+    MatrixProduct,
+    MatrixSymbol,
     ModuleCall,
     Negative,
     Node,
+    Noise,
     Number,
     ParameterSymbol,
     Power,
     Product,
     Quotient,
+    Reduction,
+    SignalSymbol,
     SpatialOperator,
+    Stack,
     Sum,
     TimeSymbol,
+    Treatment,
+    VelocitySymbol,
 )
 from .vocabulary import CONSTANTS, FUNCTIONS, MAX_EXPONENT, OPERATORS
 
@@ -81,6 +92,32 @@ def field(name: str, components: int = 1, *, is_complex: bool = False) -> FieldS
     )
 
 
+def velocity(name: str, components: int = 1, *, is_complex: bool = False) -> FieldSymbol:
+    """The velocity of a field of second order in time."""
+    return VelocitySymbol(
+        (),
+        (f"d{name}/dt", name),
+        components=components,
+        is_complex=is_complex,
+        depends=Depends.STATE | Depends.SPACE,
+    )
+
+
+def matrix(name: str, rows: int, columns: int, *, is_complex: bool = False) -> ParameterSymbol:
+    """A matrix parameter."""
+    return MatrixSymbol((), (name, rows, columns), is_complex=is_complex, depends=Depends.PARAMETER)
+
+
+def signal(name: str, components: int = 1) -> ParameterSymbol:
+    """A sampled input."""
+    return SignalSymbol((), (name,), components=components, depends=Depends.PARAMETER | Depends.TIME)
+
+
+def defined(name: str, definition: Node) -> Node:
+    """A parameter that is an expression."""
+    return DefinedSymbol((definition,), (name,), components=definition.components, vector=definition.vector)
+
+
 def parameter(
     name: str, components: int = 1, *, is_complex: bool = False, spatial: bool = False
 ) -> ParameterSymbol:
@@ -103,7 +140,10 @@ def add(left: Any, right: Any) -> Node:
     """``left + right``; a sum on the left is continued, which is how text is evaluated."""
     left, right = as_node(left), as_node(right)
     terms = left.operands if isinstance(left, Sum) else (left,)
-    return Sum((*terms, right), components=_common_components("+", left, right))
+    for vector, other in ((left, right), (right, left)):
+        if vector.vector and not other.vector and other.components == 1:
+            raise EquationTypeError(f"a vector and a scalar cannot be added: {vector} and {other}")
+    return Sum((*terms, right), components=_common_components("+", left, right), vector=left.vector or right.vector)
 
 
 def subtract(left: Any, right: Any) -> Node:
@@ -115,25 +155,31 @@ def negate(operand: Any) -> Node:
     """``-operand``."""
     operand = as_node(operand)
     _refuse_comparison("-", operand)
-    return Negative((operand,), components=operand.components)
+    return Negative((operand,), components=operand.components, vector=operand.vector)
 
 
 def multiply(left: Any, right: Any) -> Node:
     """``left * right``; a product on the left is continued."""
     left, right = as_node(left), as_node(right)
     factors = left.operands if isinstance(left, Product) else (left,)
-    return Product((*factors, right), components=_common_components("*", left, right))
+    if left.vector and right.vector:
+        raise EquationTypeError(f"two vectors are multiplied by dot(a, b): {left} and {right}")
+    return Product(
+        (*factors, right), components=_common_components("*", left, right), vector=left.vector or right.vector
+    )
 
 
 def divide(left: Any, right: Any) -> Node:
     """``left / right``."""
     left, right = as_node(left), as_node(right)
-    return Quotient((left, right), components=_common_components("/", left, right))
+    _refuse_vector("division by", right)
+    return Quotient((left, right), components=_common_components("/", left, right), vector=left.vector)
 
 
 def power(base: Any, exponent: Any) -> Node:
     """``base ** exponent``; literal integer exponents up to 64."""
     base, exponent = as_node(base), as_node(exponent)
+    _refuse_vector("**", base, exponent)
     literal = exponent.operands[0] if isinstance(exponent, Negative) else exponent
     if isinstance(literal, Number) and isinstance(literal.value, int) and literal.value > MAX_EXPONENT:
         raise EquationTypeError(f"integer exponents go up to {MAX_EXPONENT}, got {literal.value}")
@@ -143,6 +189,7 @@ def power(base: Any, exponent: Any) -> Node:
 def compare(operator: str, left: Any, right: Any) -> Node:
     """``left < right`` and the like, for the first argument of ``where``."""
     left, right = as_node(left), as_node(right)
+    _refuse_vector(operator, left, right)
     if left.is_complex or right.is_complex:
         raise EquationTypeError(f"complex numbers have no order: {left} {operator} {right}")
     return Comparison((left, right), (operator,), components=_common_components(operator, left, right))
@@ -161,6 +208,7 @@ def function(name: str, *arguments: Any) -> Node:
         _refuse_comparison(name, *nodes[1:])
     else:
         _refuse_comparison(name, *nodes)
+    _refuse_vector(name, *nodes)
     if not word.complex_ok and any(node.is_complex for node in nodes):
         raise EquationTypeError(f"{name} is not defined for the complex argument {nodes[0]}")
     # |z|, Re z and Im z are real whatever z is; everything else inherits.
@@ -182,20 +230,129 @@ def operator(name: str, *arguments: Any, dimension: int) -> Node:
         raise EquationTypeError(f"{name} needs an axis {'xyz'[word.axis]!r}, but the grid has {dimension}")
     if not nodes[-1].depends & Depends.SPACE:
         raise EquationTypeError(f"{name} acts on something that varies in space, but {nodes[-1]} does not")
+    components, vector = _operator_type(name, nodes, dimension)
     return SpatialOperator(
-        nodes,
-        (name,),
-        components=_common_components(name, *nodes),
-        depends=Depends.SPACE,
-        pointwise=False,
+        nodes, (name,), components=components, depends=Depends.SPACE, pointwise=False, vector=vector
     )
 
 
-def module_call(name: str, components: int, *arguments: Any) -> Node:
-    """A declared module with `components` outputs, applied point by point."""
+def _operator_type(name: str, nodes: tuple[Node, ...], dimension: int) -> tuple[int, bool]:
+    """Components of the result, and whether it is a vector."""
+    operand = nodes[-1]
+    match name:
+        case "gradient":
+            if operand.components != 1 or operand.vector:
+                raise EquationTypeError(f"gradient needs a scalar, but {operand} has {operand.components} components")
+            return dimension, True
+        case "divergence":
+            _need_vector(name, operand, dimension)
+            return 1, False
+        case "curl":
+            if dimension == 1:
+                raise EquationTypeError("curl needs a grid with 2 or 3 axes, but this one has 1")
+            _need_vector(name, operand, dimension)
+            return (3, True) if dimension == 3 else (1, False)
+        case "advection":
+            _need_vector("the velocity of advection", nodes[0], dimension)
+            return operand.components, operand.vector
+    _refuse_vector(name, *nodes[:-1])
+    return _common_components(name, *nodes), operand.vector
+
+
+def _need_vector(what: str, node: Node, dimension: int) -> None:
+    if node.components != dimension:
+        raise EquationTypeError(
+            f"{what} needs a vector with {dimension} component(s), one per axis, but {node} has {node.components}"
+        )
+
+
+def dot(left: Any, right: Any) -> Node:
+    """``sum_i a_i b_i``; no complex conjugate is taken."""
+    nodes = (as_node(left), as_node(right))
+    if nodes[0].components != nodes[1].components:
+        raise EquationTypeError(
+            f"dot needs equal numbers of components, got {nodes[0]} ({nodes[0].components}) and "
+            f"{nodes[1]} ({nodes[1].components})"
+        )
+    _refuse_comparison("dot", *nodes)
+    return Dot(nodes, ("dot",))
+
+
+def stack(*nodes: Node) -> Node:
+    """Scalars as the components of one value."""
+    return Stack(nodes, ("stack",), components=len(nodes))
+
+
+def matrix_product(left: Any, right: Any) -> Node:
+    """``K @ phi`` with a matrix parameter ``K``."""
+    right = as_node(right)
+    if not isinstance(left, MatrixSymbol):
+        raise EquationTypeError(f"@ needs a matrix parameter on its left, as in K @ phi; got {left}")
+    _, rows, columns = left.content
+    if right.components != columns:
+        raise EquationTypeError(
+            f"{left.name} is a {rows} x {columns} matrix, but {right} has {right.components} component(s)"
+        )
+    _refuse_comparison("@", right)
+    return MatrixProduct((left, right), ("@",), components=rows)
+
+
+def reduction(name: str, operand: Any, *, dimension: int) -> Node:
+    """``integral(u)`` or ``mean(u)`` over the domain."""
+    operand = as_node(operand)
+    _refuse_comparison(name, operand)
+    if dimension == 0:
+        raise EquationTypeError(f"{name} needs a grid; pass grid=fs.Grid(...)")
+    return Reduction(
+        (operand,),
+        (name,),
+        components=operand.components,
+        pointwise=False,
+        vector=operand.vector,
+        forgets=Depends.SPACE,  # one number per sample: whatever varied in space no longer does
+    )
+
+
+def convolution(kernel: str, operand: Any, *, dimension: int) -> Node:
+    """``convolve(kernel, operand)``."""
+    operand = as_node(operand)
+    _refuse_comparison("convolve", operand)
+    if dimension == 0:
+        raise EquationTypeError("convolve needs a grid; pass grid=fs.Grid(...)")
+    return Convolution(
+        (operand,),
+        (kernel,),
+        components=operand.components,
+        depends=Depends.SPACE,
+        pointwise=False,
+        vector=operand.vector,
+    )
+
+
+def treatment(name: str, operand: Any) -> Node:
+    """``implicit(...)`` or ``explicit(...)``."""
+    operand = as_node(operand)
+    _refuse_comparison(name, operand)
+    return Treatment((operand,), (name,), components=operand.components, vector=operand.vector)
+
+
+def noise(kind: str, index: Any, length: Any = None) -> Node:
+    """``white_noise(index)`` or ``coloured_noise(index, length)``."""
+    index = index.value if isinstance(index, Number) else index
+    if isinstance(index, bool) or not isinstance(index, int) or index < 0:
+        raise EquationTypeError(f"a noise is numbered by an integer from 0 on, as in {kind}(0); got {index}")
+    length = length.value if isinstance(length, Number) else length
+    if kind == "coloured_noise" and not (isinstance(length, (int, float)) and length > 0):
+        raise EquationTypeError(f"the correlation length of coloured_noise is a positive number, got {length}")
+    return Noise((), (kind, index, length), depends=Depends.NOISE | Depends.SPACE)
+
+
+def module_call(name: str, components: int, *arguments: Any, nonlocal_: bool = False) -> Node:
+    """A declared module with `components` outputs; `nonlocal_` ones see the whole grid at once."""
     nodes = tuple(as_node(argument) for argument in arguments)
     _refuse_comparison(name, *nodes)
-    return ModuleCall(nodes, (name,), components=components, depends=Depends.PARAMETER)
+    depends = Depends.PARAMETER | (Depends.SPACE if nonlocal_ else Depends.NOTHING)
+    return ModuleCall(nodes, (name,), components=components, depends=depends, pointwise=not nonlocal_)
 
 
 def component(node: Any, index: Any) -> Node:
@@ -215,11 +372,20 @@ def component(node: Any, index: Any) -> Node:
 def _common_components(what: str, *nodes: Node) -> int:
     if what != "where":
         _refuse_comparison(what, *nodes)
+    for node in nodes:
+        if isinstance(node, MatrixSymbol):
+            raise EquationTypeError(f"{node.name} is a matrix, which acts by @ alone: write {node.name} @ phi")
     counts = {node.components for node in nodes} - {1}
     if len(counts) > 1:
         described = " and ".join(f"{node} ({node.components})" for node in nodes if node.components > 1)
         raise EquationTypeError(f"{what!r} needs equal numbers of components, got {described}")
     return counts.pop() if counts else 1
+
+
+def _refuse_vector(what: str, *nodes: Node) -> None:
+    for node in nodes:
+        if node.vector:
+            raise EquationTypeError(f"{what!r} is not defined for the vector {node}; take components or dot(a, b)")
 
 
 def _refuse_comparison(what: str, *nodes: Node) -> None:

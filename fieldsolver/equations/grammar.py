@@ -25,7 +25,7 @@ from fieldsolver.errors import (
 
 from . import build
 from .graph import Node
-from .vocabulary import CONSTANTS, FUNCTIONS, MAX_DEPTH, MAX_NODES, OPERATORS
+from .vocabulary import CONSTANTS, FORMS, FUNCTIONS, MAX_DEPTH, MAX_NODES, NOISES, OPERATORS, TREATMENTS
 
 MAX_CHARACTERS = 200_000
 _SUGGESTIONS = {"lambda": "lam", "is": "i_s", "in": "i_n", "as": "a_s", "from": "frm", "del": "delta"}
@@ -37,6 +37,7 @@ _BINARY: dict[type[ast.operator], Callable[[Node, Node], Node]] = {
     ast.Mult: build.multiply,
     ast.Div: build.divide,
     ast.Pow: build.power,
+    ast.MatMult: build.matrix_product,
 }
 _COMPARE = {ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">="}
 _REFUSED = {
@@ -65,16 +66,20 @@ class Scope:
     Attributes:
         symbols: declared names and their nodes (fields, parameters); they win over everything else.
         modules: declared modules and a function that builds the call from its arguments.
+        velocities: the velocity symbols of fields of second order in time, by field.
+        kernels: names of the declared convolution kernels.
         axes: names of the grid's coordinates, in axis order; empty without a grid.
     """
 
     symbols: Mapping[str, Node] = field(default_factory=dict)
     modules: Mapping[str, Callable[..., Node]] = field(default_factory=dict)
+    velocities: Mapping[str, Node] = field(default_factory=dict)
+    kernels: frozenset[str] = frozenset()
     axes: tuple[str, ...] = ()
 
     def known(self) -> list[str]:
         """All names that mean something, for messages."""
-        return [*self.symbols, *self.modules, *self.axes, "t", *CONSTANTS]
+        return [*self.symbols, *self.modules, *self.kernels, *self.axes, "t", *CONSTANTS]
 
     def resolve(self, name: str) -> Node | None:
         """The node of a plain name, or None."""
@@ -209,7 +214,7 @@ class _Visitor:
         resolved = self.scope.resolve(node.id)
         if resolved is not None:
             return resolved
-        if node.id in FUNCTIONS or node.id in OPERATORS or node.id in self.scope.modules:
+        if node.id in FUNCTIONS or node.id in OPERATORS or node.id in FORMS or node.id in self.scope.modules:
             raise self.syntax(f"{node.id} is a function; write {node.id}(...)", node)
         raise self.unknown(node.id, self.scope.known(), node)
 
@@ -224,7 +229,7 @@ class _Visitor:
             chain.append((first, depth))
             first = first.left
         if isinstance(first, ast.BinOp):
-            symbol = {ast.MatMult: "@", ast.BitXor: "^ (use ** for powers)", ast.Mod: "%", ast.FloorDiv: "//"}
+            symbol = {ast.BitXor: "^ (use ** for powers)", ast.Mod: "%", ast.FloorDiv: "//"}
             raise self.syntax(f"{symbol.get(type(first.op), type(first.op).__name__)} is not part of the language", first)
         result = self.visit(first, depth)
         for link, level in reversed(chain):
@@ -251,6 +256,8 @@ class _Visitor:
             raise self.syntax(f"{name} is not part of the equation language", node)
         if name in self.scope.symbols:
             raise self.syntax(f"{name} is not a function; to multiply, write {name}*(...)", node)
+        if name in FORMS:
+            return self._form(name, node, depth)
         arguments = [self.visit(argument, depth) for argument in node.args]
         if name in self.scope.modules:
             return self.scope.modules[name](*arguments)
@@ -258,7 +265,38 @@ class _Visitor:
             return build.function(name, *arguments)
         if name in OPERATORS:
             return build.operator(name, *arguments, dimension=len(self.scope.axes))
-        raise self.unknown(name, [*self.scope.modules, *OPERATORS, *FUNCTIONS], node)
+        raise self.unknown(name, [*self.scope.modules, *OPERATORS, *FUNCTIONS, *FORMS], node)
+
+    def _form(self, name: str, node: ast.Call, depth: int) -> Node:
+        """Words whose arguments are not all expressions."""
+        arity = 2 if name in ("dot", "convolve", "coloured_noise") else 1
+        if len(node.args) != arity:
+            raise self.syntax(f"write {FORMS[name]}; got {len(node.args)} argument(s)", node)
+        if name == "d_dt":
+            return self._velocity(node.args[0])
+        if name == "convolve":
+            kernel = node.args[0]
+            if not isinstance(kernel, ast.Name) or kernel.id not in self.scope.kernels:
+                raise self.syntax(
+                    f"convolve takes a declared kernel first; declared: {listing(sorted(self.scope.kernels))}", kernel
+                )
+            return build.convolution(
+                kernel.id, self.visit(node.args[1], depth), dimension=len(self.scope.axes)
+            )
+        arguments = [self.visit(argument, depth) for argument in node.args]
+        if name == "dot":
+            return build.dot(*arguments)
+        if name in NOISES:
+            return build.noise(name, *arguments)
+        if name in TREATMENTS:
+            return build.treatment(name, *arguments)
+        return build.reduction(name, *arguments, dimension=len(self.scope.axes))
+
+    def _velocity(self, node: ast.expr) -> Node:
+        if not isinstance(node, ast.Name) or node.id not in self.scope.velocities:
+            known = listing(self.scope.velocities)
+            raise self.syntax(f"d_dt is the velocity of a field with an equation 'd2u/dt2 = ...'; these are: {known}", node)
+        return self.scope.velocities[node.id]
 
     def _subscript(self, node: ast.Subscript, depth: int) -> Node:
         return build.component(self.visit(node.value, depth), self.visit(node.slice, depth))

@@ -24,6 +24,7 @@ class Depends(enum.IntFlag):
     TIME = 2
     SPACE = 4
     STATE = 8
+    NOISE = 16
 
 
 class Node:
@@ -35,9 +36,10 @@ class Node:
         is_complex: whether its value is complex for a real state.
         depends: everything the value changes with.
         pointwise: True when its value at a point needs its operands at that point only, all the way down.
+        vector: True when its components are those of a vector in space.
     """
 
-    __slots__ = ("__weakref__", "components", "content", "depends", "is_complex", "operands", "pointwise")
+    __slots__ = ("__weakref__", "components", "content", "depends", "is_complex", "operands", "pointwise", "vector")
 
     _interned: ClassVar[weakref.WeakValueDictionary[tuple[Any, ...], Node]] = weakref.WeakValueDictionary()
 
@@ -47,6 +49,7 @@ class Node:
     is_complex: bool
     depends: Depends
     pointwise: bool
+    vector: bool
 
     def __new__(
         cls,
@@ -57,12 +60,14 @@ class Node:
         is_complex: bool | None = None,
         depends: Depends = Depends.NOTHING,
         pointwise: bool = True,
+        vector: bool = False,
+        forgets: Depends = Depends.NOTHING,
     ) -> Node:
         # What follows from the operands is settled first: a copied or unpickled node brings it along, and must be found.
         is_complex = any(node.is_complex for node in operands) if is_complex is None else is_complex
-        depends = _union(depends, operands)
+        depends = _union(depends, operands) & ~forgets
         # 2 and 2.0 compare equal in Python but print differently, so the types belong to the key.
-        key = (cls, operands, content, tuple(type(item) for item in content), components, is_complex, depends)
+        key = (cls, operands, content, tuple(type(item) for item in content), components, is_complex, depends, vector)
         known = Node._interned.get(key)
         if known is not None:
             return known
@@ -74,6 +79,7 @@ class Node:
             ("is_complex", is_complex),
             ("depends", depends),
             ("pointwise", pointwise and all(node.pointwise for node in operands)),
+            ("vector", vector),
         ):
             object.__setattr__(self, name, value)
         Node._interned[key] = self
@@ -91,6 +97,7 @@ class Node:
             self.is_complex,
             self.depends,
             self.pointwise,
+            self.vector,
         )
 
     def __repr__(self) -> str:
@@ -131,6 +138,9 @@ class Node:
 
     def __rpow__(self, other: Any) -> Node:
         return _build().power(other, self)
+
+    def __matmul__(self, other: Any) -> Node:
+        return _build().matrix_product(self, other)
 
     def __neg__(self) -> Node:
         return _build().negate(self)
@@ -189,8 +199,37 @@ class FieldSymbol(Symbol):
     __slots__ = ()
 
 
+class VelocitySymbol(FieldSymbol):
+    """The velocity ``du/dt`` of a field with an equation of second order in time; content ``("du/dt", "u")``."""
+
+    __slots__ = ()
+
+    @property
+    def field(self) -> str:
+        """The field whose velocity it is."""
+        return self.content[1]
+
+
 class ParameterSymbol(Symbol):
     """A declared parameter."""
+
+    __slots__ = ()
+
+
+class MatrixSymbol(ParameterSymbol):
+    """A matrix parameter, which acts by ``@`` alone; content ``(name, rows, columns)``."""
+
+    __slots__ = ()
+
+
+class SignalSymbol(ParameterSymbol):
+    """A sampled input, a function of time."""
+
+    __slots__ = ()
+
+
+class DefinedSymbol(Symbol):
+    """A parameter given as an expression, which is its only operand."""
 
     __slots__ = ()
 
@@ -283,6 +322,48 @@ class Component(Node):
     __slots__ = ()
 
 
+class Stack(Node):
+    """Components put together; the expansion of vector operators makes it, text cannot."""
+
+    __slots__ = ()
+
+
+class Dot(Node):
+    """``sum_i a_i b_i`` over the components."""
+
+    __slots__ = ()
+
+
+class MatrixProduct(Node):
+    """``K @ phi``: a matrix parameter applied to the components."""
+
+    __slots__ = ()
+
+
+class Reduction(Node):
+    """``integral`` or ``mean`` over the domain; content ``(name,)``."""
+
+    __slots__ = ()
+
+
+class Convolution(Node):
+    """``convolve(kernel, expression)``; content ``(kernel,)``."""
+
+    __slots__ = ()
+
+
+class Treatment(Node):
+    """``implicit(...)`` or ``explicit(...)``: how split methods are to treat a term; content ``(name,)``."""
+
+    __slots__ = ()
+
+
+class Noise(Node):
+    """White or coloured noise; content ``(kind, index, length)``, the length None for white noise."""
+
+    __slots__ = ()
+
+
 def walk(*roots: Node) -> Iterator[Node]:
     """Yield every node below and including `roots` once, operands first."""
     seen: set[int] = set()
@@ -304,7 +385,8 @@ def _union(own: Depends, operands: tuple[Node, ...]) -> Depends:
 
 
 def _rebuild(cls: type[Node], operands: Any, content: Any, components: int, *rest: Any) -> Node:
-    is_complex, depends, pointwise = rest
+    is_complex, depends, pointwise, vector = rest
+    forgets = _union(depends, operands) & ~depends  # what a reduction dropped stays dropped
     return cls(
         operands,
         content,
@@ -312,6 +394,8 @@ def _rebuild(cls: type[Node], operands: Any, content: Any, components: int, *res
         is_complex=is_complex,
         depends=depends,
         pointwise=pointwise,
+        vector=vector,
+        forgets=forgets,
     )
 
 

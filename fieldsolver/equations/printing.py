@@ -7,17 +7,25 @@ from collections.abc import Callable
 from .graph import (
     Comparison,
     Component,
+    Convolution,
+    Dot,
     Function,
+    MatrixProduct,
     ModuleCall,
     Negative,
     Node,
+    Noise,
     Number,
     Power,
     Product,
     Quotient,
+    Reduction,
     SpatialOperator,
+    Stack,
     Sum,
     Symbol,
+    Treatment,
+    VelocitySymbol,
     walk,
 )
 
@@ -28,6 +36,7 @@ _STRENGTH: dict[type[Node], int] = {
     Sum: _SUM,
     Product: _PRODUCT,
     Quotient: _PRODUCT,
+    MatrixProduct: _PRODUCT,
     Negative: _UNARY,
     Power: _POWER,
 }
@@ -48,6 +57,11 @@ def _render(node: Node, texts: dict[Node, str]) -> str:
 
     if isinstance(node, Number):
         return repr(node.value)
+    if isinstance(node, VelocitySymbol):
+        return f"d_dt({node.field})"
+    if isinstance(node, Noise):
+        kind, index, length = node.content
+        return f"{kind}({index})" if length is None else f"{kind}({index}, {length!r})"
     if isinstance(node, Symbol) or not node.operands:
         return str(node.content[0])
     if isinstance(node, Sum):
@@ -58,6 +72,10 @@ def _render(node: Node, texts: dict[Node, str]) -> str:
         return "*".join([inside(first, _PRODUCT), *(inside(factor, _UNARY) for factor in rest)])
     if isinstance(node, Quotient):
         return f"{inside(node.operands[0], _PRODUCT)}/{inside(node.operands[1], _UNARY)}"
+    if isinstance(node, MatrixProduct):
+        return f"{texts[node.operands[0]]} @ {inside(node.operands[1], _UNARY)}"
+    if isinstance(node, Convolution):
+        return f"convolve({node.content[0]}, {texts[node.operands[0]]})"
     if isinstance(node, Negative):
         return f"-{inside(node.operands[0], _UNARY)}"
     if isinstance(node, Power):
@@ -67,7 +85,7 @@ def _render(node: Node, texts: dict[Node, str]) -> str:
         return f"{inside(left, _SUM)} {node.content[0]} {inside(right, _SUM)}"
     if isinstance(node, Component):
         return f"{inside(node.operands[0], _ATOM)}[{node.content[0]}]"
-    if isinstance(node, (Function, SpatialOperator, ModuleCall)):
+    if isinstance(node, (Function, SpatialOperator, ModuleCall, Dot, Reduction, Treatment, Stack)):
         return f"{node.content[0]}({', '.join(texts[child] for child in node.operands)})"
     raise TypeError(f"no text is defined for {type(node).__name__} nodes")
 

@@ -81,6 +81,11 @@ OPERATORS: dict[str, OperatorWord] = {
     "laplacian": OperatorWord("laplacian(u)"),
     "diffusion": OperatorWord("diffusion(D, u)", arity=2),
     "gradient_squared": OperatorWord("gradient_squared(u)", derivative_order=1, linear=False),
+    "gradient": OperatorWord("gradient(u)", derivative_order=1),
+    "divergence": OperatorWord("divergence(v)", derivative_order=1),
+    "curl": OperatorWord("curl(v)", derivative_order=1),
+    "advection": OperatorWord("advection(v, u)", arity=2, derivative_order=1),
+    "biharmonic": OperatorWord("biharmonic(u)", derivative_order=4),
 }
 for _axis, _name in enumerate(AXES):
     OPERATORS[f"d_d{_name}"] = OperatorWord(f"d_d{_name}(u)", axis=_axis, derivative_order=1)
@@ -88,7 +93,20 @@ for _axis, _name in enumerate(AXES):
         _word = f"d{_order}_d{_name}{_order}"
         OPERATORS[_word] = OperatorWord(f"{_word}(u)", axis=_axis, derivative_order=_order)
 
-WORDS: frozenset[str] = frozenset(FUNCTIONS) | frozenset(OPERATORS) | frozenset(CONSTANTS)
+REDUCTIONS: tuple[str, ...] = ("integral", "mean")
+TREATMENTS: tuple[str, ...] = ("implicit", "explicit")
+NOISES: dict[str, int] = {"white_noise": 1, "coloured_noise": 2}
+FORMS: dict[str, str] = {
+    "dot": "dot(a, b)",
+    "d_dt": "d_dt(u)",
+    "convolve": "convolve(kernel, u)",
+    **{name: f"{name}(u)" for name in (*REDUCTIONS, *TREATMENTS)},
+    "white_noise": "white_noise(0)",
+    "coloured_noise": "coloured_noise(0, length)",
+}
+"""Words that are neither functions nor differential operators, and how they are written."""
+
+WORDS: frozenset[str] = frozenset(FUNCTIONS) | frozenset(OPERATORS) | frozenset(CONSTANTS) | frozenset(FORMS)
 MAX_NODES = 10_000
 MAX_DEPTH = 200
 MAX_EXPONENT = 64
