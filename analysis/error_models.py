@@ -27,7 +27,7 @@ TRIAL_ORDERS = np.arange(0.25, 12.1, 0.25)
 STARTS = 3
 
 VISIBLE = 3.0
-"""The correction a h^q may be this many times the leading term at the finest level; beyond, noise poses as a low order."""
+"""Largest a h^q at the finest level; beyond, the leading term is not seen and noise would pose as a low order."""
 
 
 @dataclass(frozen=True)

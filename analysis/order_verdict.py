@@ -80,7 +80,7 @@ def _unusable(evidence: Evidence) -> tuple[Verdict, str] | None:
     if not bad.size:
         return None
     h = ", ".join(f"{evidence.h[i]:.3g}" for i in bad)
-    return Verdict.INCONCLUSIVE, f"no finite error at h = {h}: that run failed; start the ladder below it or mend the run"
+    return Verdict.INCONCLUSIVE, f"no finite error at h = {h}: the run failed; start below it or mend the run"
 
 
 def _stagnant(evidence: Evidence) -> tuple[Verdict, str] | None:
@@ -92,12 +92,12 @@ def _stagnant(evidence: Evidence) -> tuple[Verdict, str] | None:
     if level <= ROUNDOFF and not evidence.used.any():
         return (
             Verdict.ROUNDOFF_LIMITED,
-            f"no error is larger than {evidence.errors.max():.2g}, which is round-off: take larger h, or a problem that "
-            "the scheme does not solve exactly",
+            f"no error is larger than {evidence.errors.max():.2g}, which is round-off: take larger h, or a "
+            "problem that the scheme does not solve exactly",
         )
     if level > max(ROUNDOFF, FAR_BELOW * evidence.errors[0]):
         verdict = Verdict.FAIL if evidence.expected is not None else Verdict.INCONCLUSIVE
-        return verdict, f"the errors stop decreasing at h = {start:.3g}, at {level:.2g}: inconsistent, or not yet resolved"
+        return verdict, f"the errors stop decreasing at h = {start:.3g}, e = {level:.2g}: inconsistent, or unresolved"
     return None
 
 

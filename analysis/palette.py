@@ -1,4 +1,4 @@
-"""Colours that colour-blind readers can tell apart (Okabe and Ito 2008), and the markers and dashes that go with them."""
+"""Colours that colour-blind readers can tell apart (Okabe and Ito 2008), and the dashes that go with them."""
 
 from __future__ import annotations
 

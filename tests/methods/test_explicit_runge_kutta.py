@@ -58,7 +58,11 @@ def test_a_batch_is_its_samples_bit_for_bit(name: str, shape: tuple[int, ...], d
 def test_one_step_is_the_stability_polynomial(name: str) -> None:
     method = METHODS[name]
     z = torch.tensor([0.3 + 0.4j, -1.0, 2j], dtype=torch.complex128)
-    y, t, dt = torch.ones(3, dtype=torch.complex128), torch.zeros(3, dtype=torch.float64), torch.full((3,), 0.5).double()
+    y, t, dt = (
+        torch.ones(3, dtype=torch.complex128),
+        torch.zeros(3, dtype=torch.float64),
+        torch.full((3,), 0.5).double(),
+    )
     step = method.step(lambda t, y: (z / 0.5) * y, t, dt, y)
     expected = sum(float(c) * z**k for k, c in enumerate(method.tableau.stability_polynomial()))
     torch.testing.assert_close(step.y_new, expected, rtol=1e-13, atol=1e-13)
