@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import nn
 from ._version import __version__
-from .equations import FieldEquation, Parameter, PerSample, Spatial
+from .equations import FieldEquation, Nonlocal, Parameter, PerSample, Signal, Spatial
 from .errors import (
     BoundaryError,
     EquationError,
@@ -19,7 +19,7 @@ from .errors import (
     StateError,
 )
 from .solve import Explanation, Solution, explain, solve
-from .space import Dirichlet, Grid, Neumann, Periodic, Robin
+from .space import Dirichlet, Grid, Kernel, Neumann, Periodic, Robin
 from .stepping import Status
 
 __all__ = [
@@ -33,13 +33,16 @@ __all__ = [
     "FileFormatError",
     "Grid",
     "GridError",
+    "Kernel",
     "Neumann",
+    "Nonlocal",
     "OptionError",
     "Parameter",
     "ParameterError",
     "PerSample",
     "Periodic",
     "Robin",
+    "Signal",
     "Solution",
     "SolveFailed",
     "Spatial",

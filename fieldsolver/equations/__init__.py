@@ -1,6 +1,8 @@
 """The equation language: grammar, expression graph, declared equations, and their lowering to torch."""
 
 from .field_equation import FieldEquation
+from .modules import Nonlocal
 from .parameters import Parameter, PerSample, Spatial
+from .signals import Signal
 
-__all__ = ["FieldEquation", "Parameter", "PerSample", "Spatial"]
+__all__ = ["FieldEquation", "Nonlocal", "Parameter", "PerSample", "Signal", "Spatial"]

@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import nn
 
-from fieldsolver.errors import (
-    BoundaryError,
-    EquationError,
-    EquationSyntaxError,
-    EquationTypeError,
-    GridError,
-    ParameterError,
-    listing,
-    nearest,
-)
-from fieldsolver.space.boundary import Declaration, Periodic, Side, resolve_boundary, side_name
+from fieldsolver.errors import BoundaryError, EquationError, EquationTypeError, GridError
+from fieldsolver.space.boundary import Condition, Declaration, Periodic, Side, resolve_boundary, side_name
+from fieldsolver.space.convolution import Kernel
 from fieldsolver.space.grid import Grid
 from fieldsolver.space.stencils import check_space_order
 
 from . import build
+from .differentiate import differentiate
 from .grammar import Scope, parse_expression
-from .graph import Comparison, Depends, ModuleCall, Node, ParameterSymbol, walk
+from .graph import Comparison, Depends, Node, Noise, ParameterSymbol, walk
+from .lowering.layout import Layout
+from .modules import Nonlocal, module_builder
+from .name_checks import check_all_used, check_complex, check_names, field_sizes
+from .noise_terms import split_noise
 from .parameters import Declared, declare
+from .signals import Signal
 from .statements import Statement, split_statements
-from .torch_lowering import Layout
-from .vocabulary import WORDS
+
+
+@dataclass(frozen=True)
+class Given:
+    """The user's arguments, as `FieldEquation` takes them; see there."""
+
+    grid: Grid | None
+    boundary: Declaration
+    parameters: Mapping[str, Any]
+    modules: Mapping[str, nn.Module]
+    kernels: Mapping[str, Kernel]
+    components: Mapping[str, int]
+    complex_fields: Sequence[str]
+    space_order: int
+    calculus: str | None
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Names of the coordinates."""
+        return self.grid.axes if self.grid is not None else ()
+
+    @property
+    def definitions(self) -> dict[str, str]:
+        """Parameters given as expressions."""
+        return {name: value for name, value in self.parameters.items() if isinstance(value, str)}
 
 
 @dataclass(frozen=True)
@@ -37,129 +57,207 @@ class System:
     """A declared system, checked.
 
     Attributes:
-        right_sides: ``d(field)/dt`` per field, in state order.
-        parameters: declared parameters by name.
+        statements: right-hand sides as written, per field (of ``d2u/dt2`` where `orders` is 2).
+        orders: order in time per field.
+        right_sides: the drift of every state, in state order; a velocity is a state of its own.
+        noises: coefficients of every noise, per state.
+        parameters: declared parameters by name, those given as expressions excepted.
+        definitions: those.
         layout: what the lowering needs.
     """
 
+    statements: Mapping[str, Node]
+    orders: Mapping[str, int]
     right_sides: Mapping[str, Node]
+    noises: Mapping[str, Mapping[Noise, Node]]
     parameters: Mapping[str, Declared]
+    definitions: Mapping[str, Node]
     layout: Layout
 
 
-def declare_system(
-    text: str,
-    *,
-    grid: Grid | None,
-    boundary: Declaration,
-    parameters: Mapping[str, Any],
-    modules: Mapping[str, nn.Module],
-    components: Mapping[str, int],
-    complex_fields: Sequence[str],
-    space_order: int,
-) -> System:
+def declare_text(text: str, given: Given) -> System:
     """Parse and type-check a system; raises the errors of `fieldsolver.errors`."""
     statements = split_statements(text)
     names = [statement.name for statement in statements]
-    axes = grid.axes if grid is not None else ()
-    _check_names(names, parameters, modules, axes)
-    sizes = _field_sizes(names, components)
-    declared = {name: declare(name, value, grid.shape if grid else ()) for name, value in parameters.items()}
-    _check_complex(complex_fields, names)
-    symbols: dict[str, Node] = {name: build.field(name, sizes[name], is_complex=name in complex_fields) for name in names}
-    for name, item in declared.items():
-        symbols[name] = build.parameter(
-            name, item.components, is_complex=item.value.is_complex(), spatial=item.place == "spatial"
-        )
-    scope = Scope(symbols, {name: _module_builder(name, module) for name, module in modules.items()}, axes)
-    right_sides = {s.name: _right_side(s, scope, sizes[s.name], s.name in complex_fields) for s in statements}
+    _check_all_names(names, given)
+    orders = {statement.name: statement.order for statement in statements}
+    scope, declared, definitions = make_scope(names, orders, given)
+    sizes = field_sizes(names, given.components)
+    written = {s.name: _right_side(s, scope, sizes[s.name], s.name in given.complex_fields) for s in statements}
+    return assemble(written, orders, scope, declared, definitions, given)
 
-    conditions = resolve_boundary(boundary, names, axes)
-    wall_scope = Scope({name: symbols[name] for name in declared}, {}, axes)
-    wall_values = {
-        name: {
-            side: _wall_value(name, side, condition, wall_scope, is_complex=name in complex_fields)
-            for side, condition in sides.items()
-            if not isinstance(condition, Periodic)
-        }
-        for name, sides in conditions.items()
+
+def make_scope(
+    names: Sequence[str], orders: Mapping[str, int], given: Given
+) -> tuple[Scope, dict[str, Declared], dict[str, Node]]:
+    """The names that right-hand sides may use, with the declared parameters and definitions among them."""
+    sizes = field_sizes(names, given.components)
+    check_complex(given.complex_fields, names)
+    shape = given.grid.shape if given.grid is not None else ()
+    declared = {
+        name: declare(name, value, shape) for name, value in given.parameters.items() if not isinstance(value, str)
     }
-    starts = {name: sum(sizes[other] for other in names[:position]) for position, name in enumerate(names)}
+    parameters: dict[str, Node] = {name: _parameter_symbol(item) for name, item in declared.items()}
+    definitions: dict[str, Node] = {}
+    for name, text in given.definitions.items():
+        definitions[name] = _definition(name, text, Scope({**parameters}, {}, axes=given.axes))
+        parameters[name] = build.defined(name, definitions[name])
+    fields = {name: build.field(name, sizes[name], is_complex=name in given.complex_fields) for name in names}
+    velocities = {
+        name: build.velocity(name, sizes[name], is_complex=name in given.complex_fields)
+        for name in names
+        if orders[name] == 2
+    }
+    modules = {name: module_builder(name, module, shape) for name, module in given.modules.items()}
+    scope = Scope({**fields, **parameters}, modules, velocities, frozenset(given.kernels), given.axes)
+    return scope, declared, definitions
+
+
+def assemble(
+    written: Mapping[str, Node],
+    orders: Mapping[str, int],
+    scope: Scope,
+    declared: Mapping[str, Declared],
+    definitions: Mapping[str, Node],
+    given: Given,
+) -> System:
+    """States, drifts, noises, boundaries and layout of a system whose right-hand sides are known."""
+    states: dict[str, Node] = {}
+    sizes: dict[str, int] = {}
+    for name, node in written.items():
+        symbol = scope.symbols[name]
+        if orders[name] == 2:
+            velocity = scope.velocities[name]
+            states |= {name: velocity, velocity.content[0]: node}
+            sizes |= {name: symbol.components, velocity.content[0]: symbol.components}
+        else:
+            states[name] = node
+            sizes[name] = symbol.components
+    split = {name: split_noise(node) for name, node in states.items()}
+    _check_calculus(given.calculus, any(noises for _, noises in split.values()))
+    conditions, wall_values = _walls(list(written), orders, scope, declared, definitions, given)
+    starts = {name: sum(list(sizes.values())[:position]) for position, name in enumerate(sizes)}
     layout = Layout(
-        fields={name: (starts[name], sizes[name]) for name in names},
+        fields={name: (starts[name], sizes[name]) for name in sizes},
         parameters=tuple(declared),
         spatial=frozenset(name for name, item in declared.items() if item.place == "spatial"),
-        modules=tuple(modules),
-        grid=grid,
+        modules=tuple(given.modules),
+        grid=given.grid,
         conditions=conditions,
         wall_values=wall_values,
-        space_order=check_space_order(space_order),
+        space_order=check_space_order(given.space_order),
+        nonlocal_modules=frozenset(name for name, module in given.modules.items() if isinstance(module, Nonlocal)),
+        kernels=dict(given.kernels),
+        signals={name: value.times for name, value in given.parameters.items() if isinstance(value, Signal)},
     )
     _check_centring(layout)
-    used_on_walls = [node for sides in wall_values.values() for node in sides.values()]
-    _check_all_used(declared, modules, [*right_sides.values(), *used_on_walls])
-    return System(right_sides, declared, layout)
+    on_walls = [node for sides in wall_values.values() for node in sides.values()]
+    check_all_used(
+        {"parameter": list(given.parameters), "module": list(given.modules), "kernel": list(given.kernels)},
+        [*written.values(), *on_walls],
+    )
+    return System(
+        statements=dict(written),
+        orders=dict(orders),
+        right_sides={name: drift for name, (drift, _) in split.items()},
+        noises={name: noises for name, (_, noises) in split.items() if noises},
+        parameters=dict(declared),
+        definitions=dict(definitions),
+        layout=layout,
+    )
 
 
-def _check_names(
-    fields: Sequence[str], parameters: Mapping[str, Any], modules: Mapping[str, Any], axes: Sequence[str]
-) -> None:
-    seen: dict[str, str] = {}
-    for kind, names in (("field", fields), ("parameter", parameters), ("module", modules)):
-        for name in names:
-            if not isinstance(name, str) or not name.isidentifier() or name.startswith("__"):
-                raise EquationSyntaxError(f"a {kind} is called {name!r}, which is not a name; use letters, digits and _")
-            if name in seen:
-                raise EquationError(
-                    f"there are two equations for the field {name!r}; add the right sides into one"
-                    if kind == seen[name] == "field"
-                    else f"{name!r} is declared as a {seen[name]} and as a {kind}; rename one"
-                )
-            if name in WORDS - {"e"} or name == "t":
-                raise EquationError(f"{name!r} is a word of the equation language and cannot name a {kind}; rename it")
-            if name in axes and kind != "field":
-                raise EquationError(f"{name!r} is a coordinate of the grid and cannot name a {kind} too; rename it")
-            seen[name] = kind
+def _check_all_names(names: Sequence[str], given: Given) -> None:
+    for name, kernel in given.kernels.items():
+        if not isinstance(kernel, Kernel):
+            raise EquationTypeError(f"kernels[{name!r}] must be fs.Kernel(function, edge=...), got {type(kernel).__name__}")
+    check_names(
+        {
+            "field": names,
+            "parameter": list(given.parameters),
+            "module": list(given.modules),
+            "kernel": list(given.kernels),
+        },
+        given.axes,
+    )
 
 
-def _field_sizes(names: Sequence[str], components: Mapping[str, int]) -> dict[str, int]:
-    for name, count in components.items():
-        if name not in names:
-            raise EquationError(f"components names {name!r}, but the fields are {listing(names)}{nearest(name, names)}")
-        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-            raise EquationError(f"components of {name!r} must be a positive integer, got {count!r}")
-    return {name: components.get(name, 1) for name in names}
+def _parameter_symbol(item: Declared) -> Node:
+    match item.place:
+        case "matrix":
+            rows, columns = item.value.shape
+            return build.matrix(item.name, rows, columns, is_complex=item.value.is_complex())
+        case "signal":
+            return build.signal(item.name, item.components)
+    return build.parameter(
+        item.name, item.components, is_complex=item.value.is_complex(), spatial=item.place == "spatial"
+    )
 
 
-def _check_complex(complex_fields: Sequence[str], names: Sequence[str]) -> None:
-    for name in complex_fields:
-        if name not in names:
-            raise EquationError(
-                f"complex_fields names {name!r}, but the fields are {listing(names)}{nearest(name, names)}"
-            )
+def _definition(name: str, text: str, scope: Scope) -> Node:
+    try:
+        node = parse_expression(text, scope)
+    except EquationError as error:
+        raise type(error)(f"in the expression of parameter {name!r}: {error}") from None
+    if isinstance(node, Comparison):
+        raise EquationTypeError(f"parameter {name!r} cannot be a comparison; use where(...)")
+    return node
 
 
 def _right_side(statement: Statement, scope: Scope, size: int, is_complex: bool) -> Node:
-    if statement.order != 1:
-        raise EquationSyntaxError(
-            f"d2{statement.name}/dt2 is not available yet; write the velocity as a field: "
-            f"'d{statement.name}/dt = v; dv/dt = ...'",
-            statement.text,
-        )
     node = parse_expression(statement.text, scope)
+    check_right_side(statement.name, node, scope.symbols[statement.name], is_complex, statement.text)
+    return node
+
+
+def check_right_side(name: str, node: Node, symbol: Node, is_complex: bool, text: str | None = None) -> None:
+    """Refuse a right-hand side that its field cannot have."""
     if isinstance(node, Comparison):
-        raise EquationTypeError("a right side cannot be a comparison; use where(...)", statement.text, 0)
-    if node.components not in (1, size):
+        raise EquationTypeError("a right side cannot be a comparison; use where(...)", text, None if text is None else 0)
+    if node.vector and symbol.components == 1:
+        raise EquationTypeError(f"d{name}/dt is a vector, but {name} is a scalar; take a component or a divergence", text)
+    if node.components not in (1, symbol.components):
         raise EquationTypeError(
-            f"d{statement.name}/dt has {node.components} components, but {statement.name} has {size}; "
-            f"declare components={{{statement.name!r}: {node.components}}} or change the right side",
-            statement.text,
+            f"d{name}/dt has {node.components} components, but {name} has {symbol.components}; "
+            f"declare components={{{name!r}: {node.components}}} or change the right side",
+            text,
         )
     if node.is_complex and not is_complex:
-        raise EquationTypeError(
-            f"d{statement.name}/dt is complex; declare complex_fields=({statement.name!r},)", statement.text
-        )
-    return node
+        raise EquationTypeError(f"d{name}/dt is complex; declare complex_fields=({name!r},)", text)
+
+
+def _check_calculus(calculus: str | None, noisy: bool) -> None:
+    if noisy and calculus not in ("ito", "stratonovich"):
+        raise EquationError(f"an equation with noise needs calculus='ito' or 'stratonovich', got {calculus!r}")
+    if not noisy and calculus is not None:
+        raise EquationError("calculus= was given, but the equation has no noise; remove it")
+
+
+def _walls(
+    names: Sequence[str],
+    orders: Mapping[str, int],
+    scope: Scope,
+    declared: Mapping[str, Declared],
+    definitions: Mapping[str, Node],
+    given: Given,
+) -> tuple[dict[str, dict[Side, Condition]], dict[str, dict[Side, Node]]]:
+    """Conditions and boundary values of all states; a velocity has those of its field, differentiated in time."""
+    wall_scope = Scope({name: scope.symbols[name] for name in (*declared, *definitions)}, {}, axes=given.axes)
+    conditions: dict[str, dict[Side, Condition]] = {}
+    values: dict[str, dict[Side, Node]] = {}
+    for name, sides in resolve_boundary(given.boundary, names, given.axes).items():
+        is_complex = name in given.complex_fields
+        conditions[name] = sides
+        values[name] = {
+            side: _wall_value(name, side, condition, wall_scope, is_complex=is_complex)
+            for side, condition in sides.items()
+            if not isinstance(condition, Periodic)
+        }
+        if orders[name] == 2:
+            velocity = scope.velocities[name].content[0]
+            conditions[velocity] = sides
+            values[velocity] = {side: differentiate(node, build.time()) for side, node in values[name].items()}
+    return conditions, values
 
 
 def _wall_value(field: str, side: Side, condition: Any, scope: Scope, *, is_complex: bool) -> Node:
@@ -196,50 +294,4 @@ def _check_centring(layout: Layout) -> None:
             )
 
 
-def _check_all_used(parameters: Mapping[str, Any], modules: Mapping[str, Any], nodes: Sequence[Node]) -> None:
-    used = {node.content[0] for node in walk(*nodes) if isinstance(node, (ParameterSymbol, ModuleCall))}
-    for name in parameters:
-        if name not in used:
-            raise ParameterError(f"parameter {name!r} appears in no equation and no boundary; remove it or use it")
-    for name in modules:
-        if name not in used:
-            raise EquationError(f"module {name!r} is called in no equation; remove it or use it")
 
-
-def _module_builder(name: str, module: nn.Module) -> Callable[..., Node]:
-    if not isinstance(module, nn.Module):
-        raise EquationTypeError(f"modules[{name!r}] must be an nn.Module, got {type(module).__name__}")
-
-    def call(*arguments: Node) -> Node:
-        if not arguments:
-            raise EquationTypeError(f"{name} needs at least one argument")
-        inputs = sum(argument.components for argument in arguments)
-        return build.module_call(name, _output_components(name, module, inputs), *arguments)
-
-    return call
-
-
-def _output_components(name: str, module: nn.Module, inputs: int) -> int:
-    """Run the module once on zeros to learn its number of outputs; batch-mixing modules are refused."""
-    for part in module.modules():
-        if isinstance(part, nn.modules.batchnorm._BatchNorm):
-            raise EquationTypeError(
-                f"module {name!r} contains {type(part).__name__}, which mixes samples of a batch; use LayerNorm or GroupNorm"
-            )
-    first = next((p for p in module.parameters()), None)
-    dtype = first.dtype if first is not None else torch.get_default_dtype()
-    device = first.device if first is not None else None
-    try:
-        with torch.no_grad():
-            output = module(torch.zeros(2, inputs, dtype=dtype, device=device))
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise EquationTypeError(
-            f"module {name!r} was called with components last, shape (2, {inputs}), and failed: {error}"
-        ) from None
-    if not isinstance(output, torch.Tensor) or output.dim() != 2 or output.shape[0] != 2:
-        got = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-        raise EquationTypeError(f"module {name!r} turned shape (2, {inputs}) into {got}; expected (2, components)")
-    return output.shape[-1]
-
-
-__all__ = ["Depends", "System", "declare_system"]

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fieldsolver.errors import StateError, listing, nearest
 from fieldsolver.space.boundary import Declaration
+from fieldsolver.space.convolution import Kernel
 from fieldsolver.space.grid import Grid
 
-from .declaration import declare_system
-from .graph import Node
+from . import build
+from .declaration import Given, System, declare_text
+from .graph import Node, Noise
+from .lowering import Lowering, Tape, held_sides
 from .parameters import shaped
-from .tape import Tape
-from .torch_lowering import Lowering, held_sides
+from .state import StateSpace
 
 RightHandSide = Callable[[Sequence[Tensor], Tensor, Tensor], Tensor]
 
@@ -31,15 +31,21 @@ class FieldEquation(nn.Module):
         text: one equation per line or separated by ``;``: ``"du/dt = D*laplacian(u) - u"``.
         grid: the grid, or None for ordinary differential equations.
         boundary: a condition, or a dict per field and side; required with a grid.
-        parameters: numbers, tensors (one entry per component), `Parameter`, `Spatial` or `PerSample`.
-        modules: ``nn.Module`` objects called in the text, pointwise, with components last.
+        parameters: numbers, tensors (one entry per component, or a matrix for ``K @ phi``), expressions as text,
+            `Parameter`, `Spatial`, `PerSample` or `Signal`.
+        modules: ``nn.Module`` objects called in the text, pointwise with components last, or `Nonlocal`.
+        kernels: convolution kernels, ``{"w": fs.Kernel(function, edge="zero")}``.
         components: number of components of fields that have more than one.
         complex_fields: names of the fields that are complex.
         space_order: order of the finite differences, 2 or 4.
+        calculus: ``"ito"`` or ``"stratonovich"``, required with noise.
 
     Attributes:
-        fields: names of the fields, in the order of the state.
-        right_sides: the expression graph of every ``d(field)/dt``.
+        fields: names of the states in order; a field of second order in time has its velocity ``"du/dt"`` behind it.
+        statements: the right-hand sides as written, per field.
+        right_sides: the expression graph of the rate of every state, noise excluded.
+        noises: coefficients of every noise, per state.
+        orders: order in time per field.
         grid, layout: the grid, and everything the lowering needs.
 
     Raises:
@@ -54,28 +60,44 @@ class FieldEquation(nn.Module):
         boundary: Declaration = None,
         parameters: Mapping[str, Any] | None = None,
         modules: Mapping[str, nn.Module] | None = None,
+        kernels: Mapping[str, Kernel] | None = None,
         components: Mapping[str, int] | None = None,
         complex_fields: Sequence[str] = (),
         space_order: int = 2,
+        calculus: str | None = None,
     ) -> None:
         super().__init__()
-        system = declare_system(
-            text,
+        given = Given(
             grid=grid,
             boundary=boundary,
             parameters=parameters or {},
             modules=modules or {},
+            kernels=kernels or {},
             components=components or {},
-            complex_fields=complex_fields,
+            complex_fields=tuple(complex_fields),
             space_order=space_order,
+            calculus=calculus,
         )
-        self.grid = grid
+        self._adopt(declare_text(text, given), given)
+
+    def _adopt(self, system: System, given: Given) -> None:
+        """Take over a checked system; every front end ends here."""
+        self.given = given
+        self.grid = given.grid
+        self.calculus = given.calculus
         self.layout = system.layout
-        self.fields: tuple[str, ...] = tuple(system.right_sides)
-        self.complex_fields = tuple(complex_fields)
-        self.right_sides: Mapping[str, Node] = system.right_sides
+        self.statements = system.statements
+        self.orders = system.orders
+        self.right_sides = system.right_sides
+        self.noises = system.noises
         self.declared = system.parameters
-        self.submodules = nn.ModuleDict(modules or {})
+        self.definitions = system.definitions
+        self.fields: tuple[str, ...] = tuple(system.right_sides)
+        complex_states = (name for name in self.fields if _field_of(name) in given.complex_fields)
+        self.complex_fields = tuple(complex_states)
+        shape = given.grid.shape if given.grid is not None else ()
+        self.space = StateSpace(system.layout.fields, shape, self.complex_fields)
+        self.submodules = nn.ModuleDict(dict(given.modules))
         self._store_parameters()
         self._held = {name: held_sides(self.layout, name) for name in self.fields}
         self._tape, self._projection = self._lower()
@@ -89,6 +111,11 @@ class FieldEquation(nn.Module):
                 self.raw[name] = nn.Parameter(item.transform.inverse(item.value))
             else:
                 self.register_buffer(f"constant_{name}", item.value)
+        for name, kernel in self.layout.kernels.items():
+            if isinstance(kernel.values, nn.Module):
+                self.submodules[name] = kernel.values
+            else:
+                self.register_buffer(f"kernel_{name}", kernel.samples(self.layout.required_grid()))
 
     def parameter_values(self) -> dict[str, Tensor]:
         """The current value of every declared parameter, as meant (positive, inside bounds), by name."""
@@ -100,12 +127,20 @@ class FieldEquation(nn.Module):
                 values[name] = self.get_buffer(f"constant_{name}")
         return values
 
+    def _kernel_values(self) -> dict[str, Tensor]:
+        return {
+            name: kernel.samples(self.layout.required_grid())
+            if isinstance(kernel.values, nn.Module)
+            else self.get_buffer(f"kernel_{name}")
+            for name, kernel in self.layout.kernels.items()
+        }
+
     # -- shape of the state ---------------------------------------------------------------------------------------
 
     @property
     def components(self) -> int:
         """Total number of components, ``C``."""
-        return sum(size for _, size in self.layout.fields.values())
+        return self.space.components
 
     @property
     def dimension(self) -> int:
@@ -115,7 +150,7 @@ class FieldEquation(nn.Module):
     @property
     def state_shape(self) -> tuple[int, ...]:
         """``(C, *grid)``."""
-        return (self.components, *(self.grid.shape if self.grid else ()))
+        return self.space.shape
 
     @property
     def is_complex(self) -> bool:
@@ -125,82 +160,17 @@ class FieldEquation(nn.Module):
     def pack(self, state: Mapping[str, Any] | Tensor) -> Tensor:
         """One tensor ``(*batch, C, *grid)`` out of a dict of fields.
 
-        A field with one component has shape ``(*batch, *grid)``, one with more ``(*batch, c, *grid)``; numbers are spread
-        over the grid. A tensor is checked and returned.
+        A field with one component has shape ``(*batch, *grid)``, one with more ``(*batch, c, *grid)``; numbers are
+        spread over the grid. A tensor is checked and returned.
 
         Raises:
             StateError: a field is missing or unknown, a shape does not fit, or a value is not finite.
         """
-        packed = state if isinstance(state, Tensor) else self._pack_fields(state)
-        trailing = tuple(packed.shape[packed.dim() - len(self.state_shape) :])
-        if packed.dim() < len(self.state_shape) or trailing != self.state_shape:
-            raise StateError(
-                f"the state has shape {tuple(packed.shape)}, expected (*batch, {', '.join(map(str, self.state_shape))}): "
-                f"{self.components} component(s) for {listing(self.fields)}"
-            )
-        return self._checked(packed)
-
-    def _pack_fields(self, state: Mapping[str, Any]) -> Tensor:
-        if not isinstance(state, Mapping):
-            raise StateError(f"the state must be a dict of fields or one tensor, got {type(state).__name__}")
-        for name in state:
-            if name not in self.fields:
-                raise StateError(f"the state has no field {name!r}; fields: {listing(self.fields)}{nearest(name, self.fields)}")
-        missing = [name for name in self.fields if name not in state]
-        if missing:
-            raise StateError(f"the state lacks the field {missing[0]!r}; give all of {listing(self.fields)}")
-        tensors = {name: self._field_tensor(name, state[name]) for name in self.fields}
-        try:
-            batch = torch.broadcast_shapes(*[t.shape[: t.dim() - 1 - self.dimension] for t in tensors.values()])
-        except RuntimeError:
-            shapes = {name: tuple(t.shape[: t.dim() - 1 - self.dimension]) for name, t in tensors.items()}
-            raise StateError(f"the fields have different batch shapes: {shapes}") from None
-        dtype = _common_dtype([tensors[name] for name in self.fields if isinstance(state[name], Tensor)])
-        if dtype is None:
-            dtype = torch.complex64 if any(t.is_complex() for t in tensors.values()) else torch.get_default_dtype()
-        return torch.cat(
-            [t.to(dtype).expand(*batch, *t.shape[t.dim() - 1 - self.dimension :]) for t in tensors.values()],
-            dim=-1 - self.dimension,
-        )
-
-    def _field_tensor(self, name: str, value: Any) -> Tensor:
-        size = self.layout.fields[name][1]
-        grid = self.grid.shape if self.grid else ()
-        # Python numbers keep all their digits until the precision of the state is known.
-        tensor = value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=_number_dtype(value))
-        if not (tensor.is_floating_point() or tensor.is_complex()):
-            tensor = tensor.to(torch.get_default_dtype())
-        own = (size, *grid) if size > 1 else grid
-        if tensor.dim() == 0 and own:
-            tensor = tensor.expand(own)
-        if tuple(tensor.shape[tensor.dim() - len(own) :]) != own or tensor.dim() < len(own):
-            raise StateError(f"field {name!r} has shape {tuple(tensor.shape)}, expected (*batch, {', '.join(map(str, own))})")
-        return tensor if size > 1 else tensor.unsqueeze(-1 - self.dimension)
-
-    def _checked(self, packed: Tensor) -> Tensor:
-        if not (packed.is_floating_point() or packed.is_complex()) or packed.dtype in (torch.float16, torch.bfloat16):
-            raise StateError(f"the state has dtype {packed.dtype}; use float32, float64, complex64 or complex128")
-        if self.is_complex and not packed.is_complex():
-            packed = packed.to(torch.complex64 if packed.dtype == torch.float32 else torch.complex128)
-        if packed.is_complex() and not self.is_complex:
-            raise StateError(
-                f"the state is complex but no field is; declare complex_fields={self.fields!r} or pass a real state"
-            )
-        finite = torch.isfinite(packed)
-        if not finite.all():
-            fields = self.unpack(finite)
-            bad = next(name for name in self.fields if not fields[name].all())
-            raise StateError(f"the initial state of {bad!r} contains NaN or infinity")
-        return packed
+        return self.space.pack(state)
 
     def unpack(self, y: Tensor) -> dict[str, Tensor]:
         """The fields of a state ``(*lead, C, *grid)``, each ``(*lead, *grid)`` or ``(*lead, c, *grid)``."""
-        axis = y.dim() - 1 - self.dimension
-        fields = {}
-        for name, (start, size) in self.layout.fields.items():
-            part = y.narrow(axis, start, size)
-            fields[name] = part.squeeze(axis) if size == 1 else part
-        return fields
+        return self.space.unpack(y)
 
     # -- the right-hand side --------------------------------------------------------------------------------------
 
@@ -212,9 +182,10 @@ class FieldEquation(nn.Module):
     def pure(self) -> tuple[RightHandSide, tuple[Tensor, ...]]:
         """A pure function ``f(parameters, t, y)`` and the tensors to call it with.
 
-        Nothing is captured: the values of the declared parameters and the weights of the modules are all in `parameters`.
+        Nothing is captured: the values of the declared parameters and kernels and the weights of the modules are all
+        in `parameters`.
         """
-        values = self.parameter_values()
+        values = {**self.parameter_values(), **self._kernel_values()}
         names = list(values)
         weights = dict(self.submodules.named_parameters())
         own = tuple(weights.values())
@@ -227,6 +198,18 @@ class FieldEquation(nn.Module):
             return self._assemble(self._run(self._tape, current, substitutes, t, y), y)
 
         return function, (*values.values(), *own)
+
+    def noise_amplitudes(self, t: Tensor | float, y: Tensor) -> dict[Noise, Tensor]:
+        """The factor of every noise in the rate of the state, ``(*batch, C, *grid)`` each."""
+        t = torch.as_tensor(t, dtype=torch.float64, device=y.device)
+        sources = dict.fromkeys(noise for row in self.noises.values() for noise in row)
+        amplitudes = {}
+        for source in sources:
+            rows = [self.noises.get(name, {}).get(source, build.number(0)) for name in self.fields]
+            lowering = Lowering(self.layout)
+            tape = lowering.finish([lowering.compile(node) for node in rows])
+            amplitudes[source] = self._assemble(self.run_tape(tape, t, y), y)
+        return amplitudes
 
     @property
     def holds_nodes(self) -> bool:
@@ -241,7 +224,7 @@ class FieldEquation(nn.Module):
 
     def run_tape(self, tape: Tape, t: Tensor, y: Tensor) -> list[Any]:
         """Execute a tape lowered from expressions of this equation, at the current parameter values."""
-        return self._run(tape, self.parameter_values(), None, t, y)
+        return self._run(tape, {**self.parameter_values(), **self._kernel_values()}, None, t, y)
 
     def _run(
         self,
@@ -251,13 +234,9 @@ class FieldEquation(nn.Module):
         t: Tensor,
         y: Tensor,
     ) -> list[Any]:
-        axis = -1 - self.dimension
-        real = y.real.dtype if y.is_complex() else y.dtype
-        inputs: list[Any] = [y.narrow(axis, start, size) for start, size in self.layout.fields.values()]
-        if y.is_complex():  # real fields beside complex ones ride in the same tensor
-            inputs = [z if name in self.complex_fields else z.real for name, z in zip(self.fields, inputs, strict=True)]
-        for name in self.layout.parameters:
-            inputs.append(self._as_input(name, values[name], real, y))
+        inputs: list[Any] = self.space.columns(y)
+        inputs.extend(self._as_input(name, values[name], y) for name in self.layout.parameters)
+        inputs.extend(values[name] for name in self.layout.kernels)
         inputs.extend(self._callable(name, weights) for name in self.layout.modules)
         inputs.append(t.reshape(*t.shape, *((1,) * (1 + self.dimension))) if t.dim() else t)
         inputs.append(y)
@@ -267,10 +246,12 @@ class FieldEquation(nn.Module):
         parts = [self._as_rate(name, rate, y, mask=mask) for name, rate in zip(self.fields, rates, strict=True)]
         return torch.cat(parts, dim=-1 - self.dimension) if len(parts) > 1 else parts[0]
 
-    def _as_input(self, name: str, value: Tensor, real: torch.dtype, y: Tensor) -> Tensor:
+    def _as_input(self, name: str, value: Tensor, y: Tensor) -> Tensor:
         value = shaped(self.declared[name], value, self.dimension)
-        if value.dim() == 0 and not value.is_complex():
-            return value.to(y.device)  # stays float64: a 0-dim tensor does not promote, and keeps all its digits
+        if self.declared[name].place == "signal" or (value.dim() == 0 and not value.is_complex()):
+            # Scalars stay float64: a 0-dim tensor does not promote, and keeps all its digits. Signals meet the time first.
+            return value.to(y.device)
+        real = y.dtype.to_real()
         return value.to(device=y.device, dtype=real.to_complex() if value.is_complex() else real)
 
     def _callable(self, name: str, weights: Mapping[str, Tensor] | None) -> Callable[..., Tensor]:
@@ -291,16 +272,17 @@ class FieldEquation(nn.Module):
         return rate
 
     def _lower(self) -> tuple[Tape, Tape]:
-        lowering = Lowering(self.layout)
-        tape = lowering.finish([lowering.compile(node) for node in self.right_sides.values()])
-        from . import build
+        rates = Lowering(self.layout)
+        tape = rates.finish([rates.compile(node) for node in self.right_sides.values()])
+        states = Lowering(self.layout)
+        return tape, states.finish([states.compile(self.symbol(name)) for name in self.fields])
 
-        lowering = Lowering(self.layout)
-        symbols = [
-            build.field(name, size, is_complex=name in self.complex_fields)
-            for name, (_, size) in self.layout.fields.items()
-        ]
-        return tape, lowering.finish([lowering.compile(symbol) for symbol in symbols])
+    def symbol(self, name: str) -> Node:
+        """The graph node of a state, by its name (``"u"`` or ``"du/dt"``)."""
+        size, is_complex = self.layout.fields[name][1], name in self.complex_fields
+        if name not in self.statements:
+            return build.velocity(_field_of(name), size, is_complex=is_complex)
+        return build.field(name, size, is_complex=is_complex)
 
     # Tapes hold functions, which cannot be pickled; the graph can, and says the same.
     def __getstate__(self) -> dict[str, Any]:
@@ -313,7 +295,8 @@ class FieldEquation(nn.Module):
     # -- text -----------------------------------------------------------------------------------------------------
 
     def __str__(self) -> str:
-        return "\n".join(f"d{name}/dt = {node}" for name, node in self.right_sides.items())
+        left = {1: "d{0}/dt", 2: "d2{0}/dt2"}
+        return "\n".join(f"{left[self.orders[name]].format(name)} = {node}" for name, node in self.statements.items())
 
     def __repr__(self) -> str:
         lines = [str(self), *(f"  {name} = {shown}" for name, shown in self.describe_parameters().items())]
@@ -323,25 +306,18 @@ class FieldEquation(nn.Module):
 
     def describe_parameters(self) -> dict[str, str]:
         """Every declared parameter's value as short text."""
-        return {
-            name: (f"{value.item():.6g}" if value.dim() == 0 else f"tensor{tuple(value.shape)}")
-            + (" (trainable)" if self.declared[name].trainable else "")
-            for name, value in self.parameter_values().items()
-        }
+        shown = {}
+        for name, value in self.parameter_values().items():
+            item = self.declared[name]
+            text = f"{value.item():.6g}" if value.dim() == 0 else f"tensor{tuple(value.shape)}"
+            kind = "" if item.place == "global" else f" ({item.place})"
+            shown[name] = text + kind + (" (trainable)" if item.trainable else "")
+        return shown | {name: str(node) for name, node in self.definitions.items()}
 
 
-def _number_dtype(value: Any) -> torch.dtype | None:
-    if isinstance(value, complex):
-        return torch.complex128
-    return torch.float64 if isinstance(value, (int, float)) else None
-
-
-def _common_dtype(tensors: Sequence[Tensor]) -> torch.dtype | None:
-    """The dtype that holds them all; integers count as the default float. None for an empty list."""
-    dtypes = [
-        t.dtype if t.is_floating_point() or t.is_complex() else torch.get_default_dtype() for t in tensors
-    ]
-    return reduce(torch.promote_types, dtypes) if dtypes else None
+def _field_of(state: str) -> str:
+    """``"du/dt"`` -> ``"u"``; the name of a field is itself."""
+    return state[1:-3] if state.endswith("/dt") else state
 
 
 def _zero_end(rate: Tensor, dim: int, end: int) -> Tensor:

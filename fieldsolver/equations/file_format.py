@@ -28,7 +28,7 @@ from .field_equation import FieldEquation
 from .grammar import Scope, parse_expression
 from .graph import Comparison, Node
 from .parameters import Parameter
-from .torch_lowering import Lowering
+from .lowering import Lowering
 
 SCHEMA = 1
 MAX_BYTES = 2**20

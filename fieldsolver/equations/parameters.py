@@ -12,6 +12,8 @@ from torch import Tensor
 
 from fieldsolver.errors import ParameterError
 
+from .signals import Signal
+
 
 class Parameter:
     """A trainable parameter.
@@ -146,7 +148,7 @@ class Declared:
         value: the starting value, float64 or complex128.
         transform: from stored to meant values; None for constants.
         components: number of components.
-        place: ``"global"``, ``"spatial"`` or ``"per sample"``.
+        place: ``"global"``, ``"matrix"``, ``"signal"``, ``"spatial"`` or ``"per sample"``.
     """
 
     name: str
@@ -167,12 +169,16 @@ def declare(name: str, given: Any, grid_shape: Sequence[int]) -> Declared:
     Raises:
         ParameterError: the shape fits neither a scalar, nor components, nor what a marker asks for.
     """
+    if isinstance(given, Signal):
+        return Declared(name, given.values, None, given.components, "signal")
     place = "global"
     if isinstance(given, (Spatial, PerSample)):
         place = "spatial" if isinstance(given, Spatial) else "per sample"
         given = given.value
     transform = given.transform if isinstance(given, Parameter) else None
     value = given.value if isinstance(given, Parameter) else as_parameter_tensor(given, f"parameter {name!r}")
+    if place == "global" and value.dim() == 2:
+        place = "matrix"
     return Declared(name, value, transform, _components(name, value, place, tuple(grid_shape)), place)
 
 
@@ -180,6 +186,8 @@ def shaped(declared: Declared, value: Tensor, dimension: int) -> Tensor:
     """Bring a value to the layout of states, ``(*batch, C, *grid)``; scalars stay scalars."""
     ones = (1,) * dimension
     match declared.place:
+        case "matrix" | "signal":
+            return value
         case "spatial":
             return value if declared.components > 1 else value.reshape(1, *value.shape[value.dim() - dimension :])
         case "per sample":
@@ -190,6 +198,8 @@ def shaped(declared: Declared, value: Tensor, dimension: int) -> Tensor:
 def _components(name: str, value: Tensor, place: str, grid: tuple[int, ...]) -> int:
     shape = tuple(value.shape)
     match place:
+        case "matrix":
+            return 1
         case "spatial":
             if not grid:
                 raise ParameterError(f"parameter {name!r} is fs.Spatial, but the equation has no grid")

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from fieldsolver.space.boundary import Dirichlet, Neumann, Side
 
+from .expansion import COMPOSED, expand
 from .graph import (
+    Component,
     CoordinateSymbol,
+    DefinedSymbol,
     Depends,
     FieldSymbol,
     Function,
@@ -20,11 +23,12 @@ from .graph import (
     Quotient,
     SpatialOperator,
     Sum,
+    Treatment,
 )
 from .vocabulary import FUNCTIONS, OPERATORS
 
 if TYPE_CHECKING:
-    from .torch_lowering import Layout
+    from .lowering.layout import Layout
 
 
 def parity(node: Node, layout: Layout, side: Side) -> int:
@@ -35,6 +39,8 @@ def parity(node: Node, layout: Layout, side: Side) -> int:
         return _field_parity(node, layout, side)
     if isinstance(node, CoordinateSymbol):
         return 0 if node.axis == side[0] else 1
+    if isinstance(node, SpatialOperator) and node.name in COMPOSED:
+        return parity(expand(node, layout.dimension), layout, side)
     below = [parity(operand, layout, side) for operand in node.operands]
     match node:
         case Negative():
@@ -49,9 +55,13 @@ def parity(node: Node, layout: Layout, side: Side) -> int:
             return 1 if below[0] == 1 else FUNCTIONS[node.name].parity if below[0] == -1 else 0
         case SpatialOperator():
             return _operator(node, below, side)
+        case ModuleCall() if node.name in layout.nonlocal_modules:
+            return 0
         case Function() | ModuleCall():
             return 1 if all(sign == 1 for sign in below) else 0
-    return below[0] if len(below) == 1 else 0
+        case Component() | DefinedSymbol() | Treatment():
+            return below[0]
+    return 0
 
 
 def _field_parity(node: FieldSymbol, layout: Layout, side: Side) -> int:

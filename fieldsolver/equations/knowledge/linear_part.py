@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..graph import Node
-from ..torch_lowering import Lowering
+from ..lowering import Lowering
 from .affine import LinearTerm, split
 from .spectra import Bound, is_diagonal, modes, operator_bound, operator_symbol, transform_of
 

@@ -14,7 +14,7 @@ from fieldsolver.space.boundary import Dirichlet, Neumann, Periodic
 from fieldsolver.space.closure import ghost_rule
 from fieldsolver.space.stencils import central_stencil, staggered_stencil, symbol
 
-from ..torch_lowering import Layout
+from ..lowering import Layout
 from ..vocabulary import OPERATORS
 
 

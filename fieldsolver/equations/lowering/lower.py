@@ -1,119 +1,69 @@
 """Graph to torch: one pure, differentiable, batched function per equation.
 
-Arrays are ``(*batch, c, *grid)`` with the component axis always there. Near a wall a stencil needs ghost values. They are made by
-evaluating its operand on a grid that carries ghost layers along that axis: a field is extended by its boundary condition, and whatever is
-computed from it point by point follows. So ``laplacian(u**2)`` uses the ghosts of ``u``, squared, and no condition for
-``u**2`` has to be invented.
+Arrays are ``(*batch, c, *grid)`` with the component axis always there. Near a wall a stencil needs ghost values. They are
+made by evaluating its operand on a grid that carries ghost layers along that axis: a field is extended by its boundary
+condition, and whatever is computed from it point by point follows. So ``laplacian(u**2)`` uses the ghosts of ``u``,
+squared, and no condition for ``u**2`` has to be invented.
 """
 
 from __future__ import annotations
 
-import cmath
-import math
-import operator
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import partial, reduce
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 
-from fieldsolver.errors import BoundaryError, EquationTypeError, GridError
-from fieldsolver.space.boundary import Condition, Dirichlet, Neumann, Periodic, Side, side_name
-from fieldsolver.space.closure import GhostRule, ghost_block, ghost_rule
-from fieldsolver.space.grid import Grid
-from fieldsolver.space.operators import derivative, diffusion, diffusion_half_width, stencil_half_width
+from fieldsolver.errors import BoundaryError, GridError
+from fieldsolver.space.boundary import Condition, Dirichlet, Neumann, Side, side_name
+from fieldsolver.space.closure import GhostRule, ghost_rule
+from fieldsolver.space.operators import derivative, diffusion_half_width, stencil_half_width
 
-from .graph import (
+from ..expansion import COMPOSED, component_of, expand
+from ..graph import (
     Comparison,
     Component,
     Constant,
+    Convolution,
     CoordinateSymbol,
+    DefinedSymbol,
     Depends,
+    Dot,
     FieldSymbol,
-    Function,
+    MatrixProduct,
     ModuleCall,
     Negative,
     Node,
     Number,
     ParameterSymbol,
-    Power,
-    Product,
-    Quotient,
+    Reduction,
+    SignalSymbol,
     SpatialOperator,
+    Stack,
     Sum,
     TimeSymbol,
+    Treatment,
 )
-from .parity import parity
+from ..parity import parity
+from ..signals import sample
+from ..vocabulary import OPERATORS
+from . import arrays
+from .layout import Layout, held_sides
+from .place import Extended, OnWall, Place
+from .pointwise import fold_constant, left_sum, like_state, pointwise_function, signed_sum
 from .tape import Tape, TapeBuilder
-from .torch_functions import TORCH_FUNCTIONS, fold
-from .vocabulary import CONSTANTS, OPERATORS
-
-
-@dataclass(frozen=True)
-class Extended:
-    """Evaluate on the grid with `width` ghost layers on both ends of `axis`."""
-
-    axis: int
-    width: int
-
-
-@dataclass(frozen=True)
-class OnWall:
-    """Evaluate on one wall of the domain."""
-
-    axis: int
-    end: int
-
-
-Place = Extended | OnWall | None
-
-_COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What the lowering needs to know besides the graph.
-
-    Attributes:
-        fields: the fields in state order, with their first component and number of components.
-        parameters: names, in the order in which their values are passed.
-        spatial: names of the parameters that vary over the grid.
-        modules: names of the declared modules.
-        grid: the grid, or None.
-        conditions: per field and side.
-        wall_values: expression of the boundary value per field and side; absent on periodic sides.
-        space_order: 2 or 4.
-    """
-
-    fields: Mapping[str, tuple[int, int]]
-    parameters: tuple[str, ...]
-    spatial: frozenset[str]
-    modules: tuple[str, ...]
-    grid: Grid | None
-    conditions: Mapping[str, Mapping[Side, Condition]]
-    wall_values: Mapping[str, Mapping[Side, Node]]
-    space_order: int
-
-    @property
-    def dimension(self) -> int:
-        """Number of grid axes."""
-        return self.grid.dimension if self.grid else 0
-
-    def is_periodic(self, axis: int) -> bool:
-        """Whether `axis` closes on itself."""
-        return any(isinstance(sides[axis, 0], Periodic) for sides in self.conditions.values())
 
 
 class Lowering:
     """Compiles expressions of one equation onto a tape.
 
-    Registers ``0 .. F-1`` hold the fields, then the parameters, the modules, the time, and a tensor of the state's dtype.
+    The first registers hold the fields, then the parameters, the kernels, the modules, the time, and a state to take
+    dtype and device from.
     """
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        inputs = [*layout.fields, *layout.parameters, *layout.modules, "t", "like"]
+        inputs = [*layout.fields, *layout.parameters, *layout.kernels, *layout.modules, "t", "like"]
         self._input = {name: register for register, name in enumerate(inputs)}
         self._tape = TapeBuilder(len(inputs))
         self._memo: dict[tuple[Node, Place], int] = {}
@@ -137,15 +87,20 @@ class Lowering:
                 return self._leaf(node, place)
             case SpatialOperator():
                 return self._operator(node, place)
+            case Convolution():
+                return self._convolution(node, place)
+            case Reduction():
+                return self._reduction(node, place)
             case ModuleCall():
                 return self._module(node, place)
             case Sum():
                 return self._sum(node, place)
-            case Component() if node.operands[0].components == 1:
-                return self.compile(node.operands[0], place)  # may be a plain number, which has no axis to pick from
             case Component():
-                pick = partial(_pick, dim=-1 - self.layout.dimension, index=node.content[0])
-                return self._tape.emit(pick, self.compile(node.operands[0], place))
+                return self._component(node, place)
+            case Dot() | Stack() | MatrixProduct():
+                return self._over_components(node, place)
+            case DefinedSymbol() | Treatment():
+                return self.compile(node.operands[0], place)
         if node.depends == Depends.NOTHING:
             return self._literal(node)
         return self._tape.emit(pointwise_function(node), *self._arguments(node, place))
@@ -154,11 +109,26 @@ class Lowering:
         value = fold_constant(node)
         return self._tape.emit(lambda: value)
 
+    def _component(self, node: Component, place: Place) -> int:
+        (operand,) = node.operands
+        if operand.components == 1:
+            return self.compile(operand, place)  # may be a plain number, which has no axis to pick from
+        pushed = component_of(operand, node.content[0])
+        if pushed is not node:
+            return self.compile(pushed, place)
+        pick = partial(arrays.pick, dim=-1 - self.layout.dimension, index=node.content[0])
+        return self._tape.emit(pick, self.compile(operand, place))
+
+    def _over_components(self, node: Node, place: Place) -> int:
+        functions = {Dot: arrays.dot, Stack: arrays.stack, MatrixProduct: arrays.matrix_product}
+        function = partial(functions[type(node)], dimension=self.layout.dimension)
+        return self._tape.emit(function, self._input["like"], *self._arguments(node, place))
+
     def _sum(self, node: Node, place: Place) -> int:
         """Subtract what is negative instead of negating it first: the same number, one pass over memory less."""
         signs = tuple(not isinstance(term, Negative) for term in node.operands)
         terms = [term.operands[0] if isinstance(term, Negative) else term for term in node.operands]
-        return self._tape.emit(partial(_signed_sum, signs), *self._arguments(node, place, terms))
+        return self._tape.emit(partial(signed_sum, signs), *self._arguments(node, place, terms))
 
     def _arguments(self, node: Node, place: Place, operands: Sequence[Node] | None = None) -> list[int]:
         """Registers of the operands; pure functions of time are computed in float64 and cast where they meet a field."""
@@ -170,7 +140,7 @@ class Lowering:
             # The branches of where would otherwise decide the precision of the result between themselves.
             branch = node.content == ("where",) and not isinstance(operand, Comparison)
             if meets_field and (timelike or branch) and not operand.depends & (Depends.SPACE | Depends.STATE):
-                register = self._tape.emit(_like_state, register, self._input["like"])
+                register = self._tape.emit(like_state, register, self._input["like"])
             registers.append(register)
         return registers
 
@@ -182,6 +152,8 @@ class Lowering:
                 return self._literal(node)
             case TimeSymbol():
                 return self._input["t"]
+            case SignalSymbol():
+                return self._signal(node)
             case ParameterSymbol():
                 return self._parameter(node, place)
             case FieldSymbol():
@@ -196,6 +168,14 @@ class Lowering:
             rules = self._rules(Neumann(0.0), place), self._rules(Neumann(0.0), place)
             return self._extend(register, place, rules, (None, None))  # even reflection
         return register
+
+    def _signal(self, node: SignalSymbol) -> int:
+        times, dimension = self.layout.signals[node.name], self.layout.dimension
+
+        def at(values: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            return sample(values, times.to(t.device), t, dimension)
+
+        return self._tape.emit(at, self._input[node.name], self._input["t"])
 
     def _field(self, node: FieldSymbol, place: Place) -> int:
         if isinstance(place, OnWall):
@@ -218,7 +198,7 @@ class Lowering:
             value = self._wall_value(node.name, side)
             sources = (register,) if value is None else (register, value)
             dim = side[0] - self.layout.dimension
-            register = self._tape.emit(partial(_hold, dim=dim, end=side[1]), *sources)
+            register = self._tape.emit(partial(arrays.hold, dim=dim, end=side[1]), *sources)
         self._memo[key] = register
         return register
 
@@ -228,11 +208,11 @@ class Lowering:
             return None
         register = self.compile(node, OnWall(*side))
         if node.depends & Depends.TIME and not node.depends & Depends.SPACE:
-            register = self._tape.emit(_like_state, register, self._input["like"])
+            register = self._tape.emit(like_state, register, self._input["like"])
         return register
 
     def _rules(self, condition: Condition, place: Extended) -> GhostRule:
-        grid = self._grid()
+        grid = self.layout.required_grid()
         on_node = grid.has_end_nodes(place.axis)
         needed = place.width + int(on_node)
         if grid.shape[place.axis] < needed:
@@ -249,10 +229,10 @@ class Lowering:
         rules: tuple[GhostRule, GhostRule],
         data: Sequence[int | None],
     ) -> int:
-        grid = self._grid()
+        grid = self.layout.required_grid()
         sources = [register, *(value for value in data if value is not None)]
         function = partial(
-            _with_ghosts,
+            arrays.with_ghosts,
             dim=place.axis - grid.dimension,
             rules=rules,
             has_data=(data[0] is not None, data[1] is not None),
@@ -261,7 +241,7 @@ class Lowering:
         return self._tape.emit(function, *sources)
 
     def _coordinate(self, node: CoordinateSymbol, place: Place) -> int:
-        grid = self._grid()
+        grid = self.layout.required_grid()
         if isinstance(place, OnWall) and place.axis == node.axis:
             wall = grid.bounds[node.axis][place.end]
             return self._tape.emit(lambda: wall)
@@ -269,20 +249,48 @@ class Lowering:
         positions = grid.coordinate(node.axis, below=width, above=width)
         shape = [-1] + [1] * (grid.dimension - 1 - node.axis)
         vector = positions.reshape(shape)
-        return self._tape.emit(partial(_like_state, vector), self._input["like"])
+        return self._tape.emit(partial(like_state, vector), self._input["like"])
 
     # -- modules and operators ------------------------------------------------------------------------------------
 
     def _module(self, node: ModuleCall, place: Place) -> int:
-        call = partial(call_pointwise, dimension=self.layout.dimension)
+        if node.name in self.layout.nonlocal_modules:
+            self._refuse_on_wall(node, place)
+            if isinstance(place, Extended):
+                return self._extend_by_parity(node, place)
+            call = partial(arrays.call_nonlocal, dimension=self.layout.dimension, grid=self.layout.required_grid().shape)
+        else:
+            call = partial(arrays.call_pointwise, dimension=self.layout.dimension)
         sources = [self.compile(operand, place) for operand in node.operands]
         return self._tape.emit(call, self._input[node.name], self._input["like"], *sources)
 
-    def _operator(self, node: SpatialOperator, place: Place) -> int:
+    def _convolution(self, node: Convolution, place: Place) -> int:
+        self._refuse_on_wall(node, place)
         if isinstance(place, Extended):
             return self._extend_by_parity(node, place)
+        name, grid = node.content[0], self.layout.required_grid()
+        function = partial(arrays.convolve_with, grid=grid, edge=self.layout.kernels[name].edge)
+        return self._tape.emit(function, self._input[name], self._input["like"], *self._arguments(node, place))
+
+    def _reduction(self, node: Reduction, place: Place) -> int:
+        self._refuse_on_wall(node, place)
+        weights = self.layout.required_grid().weights()
+        if node.content[0] == "mean":
+            weights = weights / weights.sum()
+        return self._tape.emit(
+            partial(arrays.integrate, weights), self._input["like"], self.compile(node.operands[0])
+        )
+
+    def _refuse_on_wall(self, node: Node, place: Place) -> None:
         if isinstance(place, OnWall):
             raise BoundaryError(f"boundary values cannot contain {node}")
+
+    def _operator(self, node: SpatialOperator, place: Place) -> int:
+        self._refuse_on_wall(node, place)
+        if node.name in COMPOSED:
+            return self.compile(expand(node, self.layout.dimension), place)
+        if isinstance(place, Extended):
+            return self._extend_by_parity(node, place)
         word, order = OPERATORS[node.name], self.layout.space_order
         axes = range(self.layout.dimension) if word.axis is None else (word.axis,)
         match node.name:
@@ -292,7 +300,7 @@ class Lowering:
                 terms = [self._diffusion(node, axis, order) for axis in axes]
             case _:
                 terms = [self._derivative(node, axis, word.derivative_order, order) for axis in axes]
-        return terms[0] if len(terms) == 1 else self._tape.emit(_left_sum, *terms)
+        return terms[0] if len(terms) == 1 else self._tape.emit(left_sum, *terms)
 
     def _derivative(self, node: SpatialOperator, axis: int, m: int, order: int) -> int:
         place = self._stencil_place(axis, stencil_half_width(m, order))
@@ -301,11 +309,11 @@ class Lowering:
 
     def _diffusion(self, node: SpatialOperator, axis: int, order: int) -> int:
         place = self._stencil_place(axis, diffusion_half_width(order))
-        function = partial(_diffusion, order=order, **self._along(axis))
+        function = partial(arrays.diffuse, order=order, **self._along(axis))
         return self._tape.emit(function, *self._arguments(node, place))
 
     def _stencil_place(self, axis: int, width: int) -> Extended | None:
-        grid = self._grid()
+        grid = self.layout.required_grid()
         if not self.layout.is_periodic(axis):
             return Extended(axis, width)
         if grid.shape[axis] < 2 * width + 1:
@@ -316,20 +324,20 @@ class Lowering:
         return None
 
     def _along(self, axis: int) -> dict[str, Any]:
-        grid = self._grid()
+        grid = self.layout.required_grid()
         return {
             "dim": axis - grid.dimension,
             "spacing": grid.spacing[axis],
             "periodic": self.layout.is_periodic(axis),
         }
 
-    def _extend_by_parity(self, node: SpatialOperator, place: Extended) -> int:
-        """Ghosts of a derivative: its reflection is known when the fields below it are reflected homogeneously."""
+    def _extend_by_parity(self, node: Node, place: Extended) -> int:
+        """Ghosts of a derivative or a nonlocal term: its reflection is known when the fields below it are reflected homogeneously."""
         rules = []
         for end in (0, 1):
             sign = parity(node, self.layout, (place.axis, end))
             if sign == 0:
-                name = side_name((place.axis, end), self._grid().axes)
+                name = side_name((place.axis, end), self.layout.required_grid().axes)
                 raise BoundaryError(
                     f"a stencil near {name!r} needs values of {node} beyond the wall, and they follow only from "
                     "periodic, Neumann(0) or Dirichlet(0) conditions; change the condition there, or "
@@ -337,134 +345,3 @@ class Lowering:
                 )
             rules.append(self._rules(Neumann(0.0) if sign > 0 else Dirichlet(0.0), place))
         return self._extend(self.compile(node, None), place, (rules[0], rules[1]), (None, None))
-
-    def _grid(self) -> Grid:
-        if self.layout.grid is None:
-            raise GridError("this expression needs a grid; pass grid=fs.Grid(...)")
-        return self.layout.grid
-
-
-def held_sides(layout: Layout, field: str) -> list[Side]:
-    """Sides on which the unknowns of `field` are held at the wall's value (Dirichlet, node-centred)."""
-    if layout.grid is None:
-        return []
-    return [
-        side
-        for side, condition in layout.conditions[field].items()
-        if isinstance(condition, Dirichlet) and layout.grid.has_end_nodes(side[0])
-    ]
-
-
-def pointwise_function(node: Node) -> Callable[..., Any]:
-    """The function that computes `node` from the values of its operands."""
-    match node:
-        case Sum():
-            return _left_sum
-        case Negative():
-            return operator.neg
-        case Product():
-            return lambda *factors: reduce(operator.mul, factors)
-        case Quotient():
-            return operator.truediv
-        case Power():
-            return operator.pow
-        case Comparison():
-            return _COMPARE[node.content[0]]
-        case Function():
-            return TORCH_FUNCTIONS[node.name]
-    raise TypeError(f"no torch lowering is defined for {type(node).__name__} nodes")
-
-
-def fold_constant(node: Node) -> Any:
-    """The value of a node that depends on nothing, in double precision.
-
-    Raises:
-        EquationTypeError: it has none that is finite, and real where the node is.
-    """
-    match node:
-        case Number():
-            # Integers stay integers for powers, but not beyond what arithmetic holds exactly.
-            return node.value if isinstance(node.value, complex) or node.value < 2**53 else float(node.value)
-        case Constant():
-            return CONSTANTS[node.content[0]]
-        case Component():
-            return fold_constant(node.operands[0])
-    operands = [fold_constant(operand) for operand in node.operands]
-    # Python's integers have no bound: ((9**64)**64)**64 would fill the memory.
-    operands = [float(value) if isinstance(value, int) and not isinstance(value, bool) else value for value in operands]
-    try:
-        value = fold(node.name, *operands) if isinstance(node, Function) else pointwise_function(node)(*operands)
-    except (ArithmeticError, ValueError):
-        value = math.nan
-    if not cmath.isfinite(value) or (isinstance(value, complex) and not node.is_complex):
-        kind = "complex" if node.is_complex else "real"
-        raise EquationTypeError(f"{node} has no finite {kind} value; correct it, or declare it as a parameter")
-    return value
-
-
-def call_pointwise(
-    module: Callable[..., torch.Tensor], like: torch.Tensor, *arguments: Any, dimension: int
-) -> torch.Tensor:
-    """Call a module with components last: ``(*batch, c, *grid) -> (*batch, *grid, c)`` and back."""
-    tensors = [_like_state(argument, like) for argument in arguments]
-    shape = torch.broadcast_shapes(*[_without_components(t, dimension) for t in tensors])
-    columns = []
-    for tensor in tensors:
-        count = tensor.shape[-1 - dimension] if tensor.dim() > dimension else 1
-        lead, grid = shape[: len(shape) - dimension], shape[len(shape) - dimension :]
-        columns.append(tensor.expand(*lead, count, *grid).movedim(-1 - dimension, -1))
-    return module(torch.cat(columns, dim=-1) if len(columns) > 1 else columns[0]).movedim(-1, -1 - dimension)
-
-
-def _without_components(tensor: torch.Tensor, dimension: int) -> torch.Size:
-    if tensor.dim() <= dimension:
-        return tensor.shape
-    return tensor.shape[: -1 - dimension] + tensor.shape[tensor.dim() - dimension :]
-
-
-def _left_sum(*terms: Any) -> Any:
-    return reduce(operator.add, terms)
-
-
-def _signed_sum(signs: tuple[bool, ...], *terms: Any) -> Any:
-    total = terms[0] if signs[0] else -terms[0]
-    for positive, term in zip(signs[1:], terms[1:], strict=True):
-        total = total + term if positive else total - term
-    return total
-
-
-def _like_state(value: Any, like: torch.Tensor) -> torch.Tensor:
-    """Cast to the precision and device of the state, keeping real things real and complex things complex."""
-    is_complex = value.is_complex() if isinstance(value, torch.Tensor) else isinstance(value, complex)
-    return torch.as_tensor(value, device=like.device, dtype=like.dtype.to_complex() if is_complex else like.dtype.to_real())
-
-
-def _pick(values: torch.Tensor, *, dim: int, index: int) -> torch.Tensor:
-    return values.narrow(dim, index, 1)
-
-
-def _hold(values: torch.Tensor, wall: Any = 0.0, *, dim: int, end: int) -> torch.Tensor:
-    size = values.shape[dim]
-    inside = values.narrow(dim, 1 if end == 0 else 0, size - 1)
-    edge = torch.zeros_like(values.narrow(dim, 0, 1)) + wall
-    return torch.cat([edge, inside] if end == 0 else [inside, edge], dim=dim)
-
-
-def _with_ghosts(
-    values: torch.Tensor,
-    *data: Any,
-    dim: int,
-    rules: tuple[GhostRule, GhostRule],
-    has_data: tuple[bool, bool],
-    on_node: bool,
-) -> torch.Tensor:
-    remaining = iter(data)
-    low, high = (
-        ghost_block(values, dim, end, rules[end], next(remaining) if has_data[end] else None, on_node=on_node)
-        for end in (0, 1)
-    )
-    return torch.cat([low, values, high], dim=dim)
-
-
-def _diffusion(coefficient: Any, values: torch.Tensor, **options: Any) -> torch.Tensor:
-    return diffusion(_like_state(coefficient, values), values, **options)

@@ -1,0 +1,7 @@
+"""Lowering of expression graphs to torch."""
+
+from .layout import Layout, held_sides
+from .lower import Lowering
+from .tape import Tape
+
+__all__ = ["Layout", "Lowering", "Tape", "held_sides"]

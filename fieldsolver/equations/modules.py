@@ -1,0 +1,76 @@
+"""Modules inside equations: pointwise ones see components last, nonlocal ones see whole fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from fieldsolver.errors import EquationTypeError
+
+from . import build
+from .graph import Node
+
+
+class Nonlocal(nn.Module):
+    """Marks a module that sees whole fields: ``(B, C, *grid) -> (B, c, *grid)`` instead of components last.
+
+    Args:
+        module: the module, such as a convolution or an FNO block.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        if not isinstance(module, nn.Module):
+            raise EquationTypeError(f"Nonlocal wraps an nn.Module, got {type(module).__name__}")
+        self.module = module
+
+    def forward(self, fields: Tensor) -> Tensor:
+        """Apply the module."""
+        return self.module(fields)
+
+
+def module_builder(name: str, module: nn.Module, grid: tuple[int, ...]) -> Callable[..., Node]:
+    """A function that builds the call of `module` from its arguments, checking the shape of its output once."""
+    if not isinstance(module, nn.Module):
+        raise EquationTypeError(f"modules[{name!r}] must be an nn.Module, got {type(module).__name__}")
+    nonlocal_ = isinstance(module, Nonlocal)
+    if nonlocal_ and not grid:
+        raise EquationTypeError(f"module {name!r} is fs.Nonlocal, but the equation has no grid")
+
+    def call(*arguments: Node) -> Node:
+        if not arguments:
+            raise EquationTypeError(f"{name} needs at least one argument")
+        inputs = sum(argument.components for argument in arguments)
+        shape = (2, inputs, *grid) if nonlocal_ else (2, inputs)
+        components = _output_components(name, module, shape)
+        return build.module_call(name, components, *arguments, nonlocal_=nonlocal_)
+
+    return call
+
+
+def _output_components(name: str, module: nn.Module, shape: tuple[int, ...]) -> int:
+    """Run the module once on zeros to learn its number of outputs; batch-mixing modules are refused."""
+    for part in module.modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            kind = type(part).__name__
+            raise EquationTypeError(
+                f"module {name!r} contains {kind}, which mixes samples of a batch; use LayerNorm or GroupNorm"
+            )
+    first = next((p for p in module.parameters()), None)
+    dtype = first.dtype if first is not None else torch.get_default_dtype()
+    device = first.device if first is not None else None
+    layout = "components second" if len(shape) > 2 else "components last"
+    try:
+        with torch.no_grad():
+            output = module(torch.zeros(shape, dtype=dtype, device=device))
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise EquationTypeError(f"module {name!r} was called with {layout}, shape {shape}, and failed: {error}") from None
+    expected = (shape[0], "components", *shape[2:])
+    fits = isinstance(output, Tensor) and output.dim() == len(shape)
+    if not fits or (output.shape[0], *output.shape[2:]) != (shape[0], *shape[2:]):
+        got = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+        shown = "(" + ", ".join(map(str, expected)) + ")"
+        raise EquationTypeError(f"module {name!r} turned shape {shape} into {got}; expected {shown}")
+    return output.shape[1]

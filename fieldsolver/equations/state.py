@@ -1,0 +1,140 @@
+"""States: the fields of a system as one tensor ``(*batch, C, *grid)``, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fieldsolver.errors import StateError, listing, nearest
+
+
+@dataclass(frozen=True)
+class StateSpace:
+    """Where every field lies in the state.
+
+    Attributes:
+        fields: first component and number of components per field, in state order.
+        grid_shape: points per axis, empty without a grid.
+        complex_fields: names of the complex fields.
+    """
+
+    fields: Mapping[str, tuple[int, int]]
+    grid_shape: tuple[int, ...]
+    complex_fields: tuple[str, ...]
+
+    @property
+    def components(self) -> int:
+        """Total number of components, ``C``."""
+        return sum(size for _, size in self.fields.values())
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(C, *grid)``."""
+        return (self.components, *self.grid_shape)
+
+    @property
+    def dimension(self) -> int:
+        """Number of grid axes."""
+        return len(self.grid_shape)
+
+    def pack(self, state: Mapping[str, Any] | Tensor) -> Tensor:
+        """One tensor out of a dict of fields; see `FieldEquation.pack`."""
+        packed = state if isinstance(state, Tensor) else self._pack_fields(state)
+        trailing = tuple(packed.shape[packed.dim() - len(self.shape) :])
+        if packed.dim() < len(self.shape) or trailing != self.shape:
+            expected = ", ".join(map(str, self.shape))
+            raise StateError(
+                f"the state has shape {tuple(packed.shape)}, expected (*batch, {expected}): "
+                f"{self.components} component(s) for {listing(self.fields)}"
+            )
+        return self._checked(packed)
+
+    def unpack(self, y: Tensor) -> dict[str, Tensor]:
+        """The fields of ``(*lead, C, *grid)``, each ``(*lead, *grid)`` or ``(*lead, c, *grid)``."""
+        axis = y.dim() - 1 - self.dimension
+        fields = {}
+        for name, (start, size) in self.fields.items():
+            part = y.narrow(axis, start, size)
+            fields[name] = part.squeeze(axis) if size == 1 else part
+        return fields
+
+    def columns(self, y: Tensor) -> list[Tensor]:
+        """The fields of ``(*lead, C, *grid)``, each ``(*lead, c, *grid)``; real fields are real."""
+        axis = -1 - self.dimension
+        columns = [y.narrow(axis, start, size) for start, size in self.fields.values()]
+        if not y.is_complex():
+            return columns
+        # Real fields beside complex ones ride in the same tensor.
+        return [z if name in self.complex_fields else z.real for name, z in zip(self.fields, columns, strict=True)]
+
+    def _pack_fields(self, state: Mapping[str, Any]) -> Tensor:
+        if not isinstance(state, Mapping):
+            raise StateError(f"the state must be a dict of fields or one tensor, got {type(state).__name__}")
+        for name in state:
+            if name not in self.fields:
+                hint = nearest(name, self.fields)
+                raise StateError(f"the state has no field {name!r}; fields: {listing(self.fields)}{hint}")
+        missing = [name for name in self.fields if name not in state]
+        if missing:
+            raise StateError(f"the state lacks the field {missing[0]!r}; give all of {listing(self.fields)}")
+        tensors = {name: self._field_tensor(name, state[name]) for name in self.fields}
+        batches = {name: t.shape[: t.dim() - 1 - self.dimension] for name, t in tensors.items()}
+        try:
+            batch = torch.broadcast_shapes(*batches.values())
+        except RuntimeError:
+            shapes = {name: tuple(shape) for name, shape in batches.items()}
+            raise StateError(f"the fields have different batch shapes: {shapes}") from None
+        dtype = _common_dtype([tensors[name] for name in self.fields if isinstance(state[name], Tensor)])
+        if dtype is None:
+            dtype = torch.complex64 if any(t.is_complex() for t in tensors.values()) else torch.get_default_dtype()
+        return torch.cat(
+            [t.to(dtype).expand(*batch, *t.shape[t.dim() - 1 - self.dimension :]) for t in tensors.values()],
+            dim=-1 - self.dimension,
+        )
+
+    def _field_tensor(self, name: str, value: Any) -> Tensor:
+        size = self.fields[name][1]
+        # Python numbers keep all their digits until the precision of the state is known.
+        tensor = value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=_number_dtype(value))
+        if not (tensor.is_floating_point() or tensor.is_complex()):
+            tensor = tensor.to(torch.get_default_dtype())
+        own = (size, *self.grid_shape) if size > 1 else self.grid_shape
+        if tensor.dim() == 0 and own:
+            tensor = tensor.expand(own)
+        if tuple(tensor.shape[tensor.dim() - len(own) :]) != own or tensor.dim() < len(own):
+            expected = ", ".join(map(str, own))
+            raise StateError(f"field {name!r} has shape {tuple(tensor.shape)}, expected (*batch, {expected})")
+        return tensor if size > 1 else tensor.unsqueeze(-1 - self.dimension)
+
+    def _checked(self, packed: Tensor) -> Tensor:
+        if not (packed.is_floating_point() or packed.is_complex()) or packed.dtype in (torch.float16, torch.bfloat16):
+            raise StateError(f"the state has dtype {packed.dtype}; use float32, float64, complex64 or complex128")
+        if self.complex_fields and not packed.is_complex():
+            packed = packed.to(torch.complex64 if packed.dtype == torch.float32 else torch.complex128)
+        if packed.is_complex() and not self.complex_fields:
+            raise StateError(
+                f"the state is complex but no field is; declare complex_fields={tuple(self.fields)!r} or pass a real state"
+            )
+        finite = torch.isfinite(packed)
+        if not finite.all():
+            fields = self.unpack(finite)
+            bad = next(name for name in self.fields if not fields[name].all())
+            raise StateError(f"the initial state of {bad!r} contains NaN or infinity")
+        return packed
+
+
+def _number_dtype(value: Any) -> torch.dtype | None:
+    if isinstance(value, complex):
+        return torch.complex128
+    return torch.float64 if isinstance(value, (int, float)) else None
+
+
+def _common_dtype(tensors: Sequence[Tensor]) -> torch.dtype | None:
+    """The dtype that holds them all; integers count as the default float. None for an empty list."""
+    dtypes = [t.dtype if t.is_floating_point() or t.is_complex() else torch.get_default_dtype() for t in tensors]
+    return reduce(torch.promote_types, dtypes) if dtypes else None
