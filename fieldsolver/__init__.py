@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from . import nn
 from ._version import __version__
-from .equations import FieldEquation, Nonlocal, Parameter, PerSample, Signal, Spatial
+from .equations import Field, FieldEquation, Nonlocal, Parameter, PerSample, Signal, Spatial, Symbols, System
 from .errors import (
     BoundaryError,
     EquationError,
@@ -27,6 +27,7 @@ __all__ = [
     "Dirichlet",
     "EquationError",
     "Explanation",
+    "Field",
     "FieldEquation",
     "FieldSolverError",
     "FieldSolverWarning",
@@ -49,6 +50,8 @@ __all__ = [
     "StabilityError",
     "StateError",
     "Status",
+    "Symbols",
+    "System",
     "__version__",
     "explain",
     "nn",

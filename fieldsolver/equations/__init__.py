@@ -4,5 +4,7 @@ from .field_equation import FieldEquation
 from .modules import Nonlocal
 from .parameters import Parameter, PerSample, Spatial
 from .signals import Signal
+from .symbols import Symbols
+from .system import Field, System
 
-__all__ = ["FieldEquation", "Nonlocal", "Parameter", "PerSample", "Signal", "Spatial"]
+__all__ = ["Field", "FieldEquation", "Nonlocal", "Parameter", "PerSample", "Signal", "Spatial", "Symbols", "System"]

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
 
-from fieldsolver.errors import BoundaryError, EquationError, EquationTypeError, GridError
+from fieldsolver.errors import (
+    BoundaryError,
+    EquationError,
+    EquationTypeError,
+    GridError,
+    UnknownNameError,
+    listing,
+    nearest,
+)
 from fieldsolver.space.boundary import Condition, Declaration, Periodic, Side, resolve_boundary, side_name
 from fieldsolver.space.convolution import Kernel
 from fieldsolver.space.grid import Grid
 from fieldsolver.space.stencils import check_space_order
 
 from . import build
+from .build import as_node
 from .differentiate import differentiate
 from .grammar import Scope, parse_expression
-from .graph import Comparison, Depends, Node, Noise, ParameterSymbol, walk
+from .graph import (
+    Comparison,
+    Convolution,
+    Depends,
+    FieldSymbol,
+    ModuleCall,
+    Node,
+    Noise,
+    ParameterSymbol,
+    VelocitySymbol,
+    walk,
+)
 from .lowering.layout import Layout
 from .modules import Nonlocal, module_builder
 from .name_checks import check_all_used, check_complex, check_names, field_sizes
@@ -85,6 +105,45 @@ def declare_text(text: str, given: Given) -> System:
     sizes = field_sizes(names, given.components)
     written = {s.name: _right_side(s, scope, sizes[s.name], s.name in given.complex_fields) for s in statements}
     return assemble(written, orders, scope, declared, definitions, given)
+
+
+def declare_graphs(rates: Mapping[Any, Node], given: Given) -> System:
+    """Check a system given as graphs: ``{field symbol or name: right-hand side}``; a velocity as key is of second order."""
+    if not isinstance(rates, Mapping) or not rates:
+        raise EquationTypeError("equations are text such as 'du/dt = -u', or a dict {field symbol: right-hand side}")
+    symbols = {key.content[-1]: key for key in rates if isinstance(key, FieldSymbol)}
+    written = {key.content[-1] if isinstance(key, FieldSymbol) else key: as_node(node) for key, node in rates.items()}
+    orders = {name: 2 if isinstance(symbols.get(name), VelocitySymbol) else 1 for name in written}
+    components = {name: symbol.components for name, symbol in symbols.items()} | dict(given.components)
+    complex_fields = {*given.complex_fields, *(name for name, symbol in symbols.items() if symbol.is_complex)}
+    given = replace(given, components=components, complex_fields=tuple(n for n in written if n in complex_fields))
+    _check_all_names(list(written), given)
+    scope, declared, definitions = make_scope(list(written), orders, given)
+    for name, node in written.items():
+        _check_symbols(name, node, scope)
+        check_right_side(name, node, scope.symbols[name], name in given.complex_fields)
+    return assemble(written, orders, scope, declared, definitions, given)
+
+
+def _check_symbols(name: str, node: Node, scope: Scope) -> None:
+    """Every name of a graph built in Python must mean what is declared."""
+    known = {*scope.symbols.values(), *scope.velocities.values()}
+    for part in walk(node):
+        if isinstance(part, (FieldSymbol, ParameterSymbol)) and part not in known:
+            declared = scope.symbols.get(part.name)
+            if declared is None:
+                raise UnknownNameError(
+                    f"d{name}/dt uses {part.name!r}, which is not declared; known: {listing(scope.symbols)}"
+                    f"{nearest(part.name, scope.symbols)}"
+                )
+            raise EquationTypeError(
+                f"d{name}/dt uses {part.name!r} with {part.components} component(s) as a {type(part).__name__}, but it is "
+                f"declared with {declared.components} as a {type(declared).__name__}"
+            )
+        if isinstance(part, ModuleCall) and part.name not in scope.modules:
+            raise UnknownNameError(f"d{name}/dt calls the module {part.name!r}, which is not declared in modules=")
+        if isinstance(part, Convolution) and part.content[0] not in scope.kernels:
+            raise UnknownNameError(f"d{name}/dt uses the kernel {part.content[0]!r}, which is not declared in kernels=")
 
 
 def make_scope(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import reduce
 
 from fieldsolver.errors import EquationTypeError
@@ -10,6 +10,7 @@ from fieldsolver.errors import EquationTypeError
 from . import build
 from .graph import (
     Component,
+    Convolution,
     DefinedSymbol,
     Dot,
     Function,
@@ -20,13 +21,16 @@ from .graph import (
     Power,
     Product,
     Quotient,
+    Reduction,
     SignalSymbol,
+    SpatialOperator,
+    Stack,
     Sum,
-    Symbol,
     TimeSymbol,
     Treatment,
     walk,
 )
+from .vocabulary import AXES
 
 ZERO, ONE, TWO = build.number(0), build.number(1), build.number(2)
 
@@ -60,29 +64,39 @@ _RULES: dict[str, Callable[[Node], Node]] = {
 
 
 def differentiate(node: Node, symbol: Node) -> Node:
-    """``d node / d symbol``; every other symbol is held fixed.
+    """``d node / d symbol`` of a pointwise expression; every other symbol is held fixed.
 
     Raises:
-        EquationTypeError: a function without a derivative rule (complex parts, modules, operators) depends on `symbol`.
+        EquationTypeError: something without a derivative rule (a module, a sampled signal) depends on `symbol`.
     """
     if isinstance(symbol, TimeSymbol) and any(isinstance(n, SignalSymbol) for n in walk(node)):
         raise EquationTypeError(f"{node} contains a sampled signal, which has no derivative in time")
-    active = {n for n in walk(node) if n is symbol}
-    for candidate in walk(node):
-        if any(operand in active for operand in candidate.operands):
-            active.add(candidate)
-    return _derivative(node, symbol, active)
+    return variation(node, {symbol: ONE}, dimension=0)
 
 
-def _derivative(node: Node, symbol: Node, active: set[Node]) -> Node:
-    if node not in active:
-        return ZERO
-    if node is symbol:
-        return ONE
+def variation(node: Node, directions: Mapping[Node, Node], dimension: int) -> Node:
+    """``d/ds`` of `node` at ``s = 0`` when every symbol ``u`` of `directions` becomes ``u + s v``.
 
-    def d(operand: Node) -> Node:
-        return _derivative(operand, symbol, active)
+    With fields and perturbations for symbols and directions this is the linearised right-hand side (Gateaux derivative).
 
+    Args:
+        node: an expression.
+        directions: the symbols that vary, each with its ``v``.
+        dimension: number of grid axes, for the operators of the result.
+
+    Raises:
+        EquationTypeError: as `differentiate`.
+    """
+    known: dict[Node, Node] = dict(directions)
+    for part in walk(node):
+        if part not in known:
+            varies = any(known[operand] is not ZERO for operand in part.operands)
+            known[part] = _rule(part, known, dimension) if varies else ZERO
+    return known[node]
+
+
+def _rule(node: Node, known: Mapping[Node, Node], dimension: int) -> Node:
+    d = known.__getitem__
     match node:
         case Sum():
             return _total([d(operand) for operand in node.operands])
@@ -103,13 +117,37 @@ def _derivative(node: Node, symbol: Node, active: set[Node]) -> Node:
             return _times(_RULES[node.name](node.operands[0]), d(node.operands[0]))
         case DefinedSymbol() | Treatment():
             return d(node.operands[0])
-        case Component() if not isinstance(node.operands[0], Symbol):
+        case Component():
             return build.component(d(node.operands[0]), node.content[0])
+        case Stack():
+            return build.stack(*[d(operand) for operand in node.operands])
+        case Reduction():
+            return build.reduction(node.content[0], d(node.operands[0]), dimension=dimension)
+        case Convolution():
+            return build.convolution(node.content[0], d(node.operands[0]), dimension=dimension)
+        case SpatialOperator():
+            return _operator(node, d, dimension)
         case Dot(operands=(a, b)):
             return _total([build.dot(d(a), b), build.dot(a, d(b))])
         case MatrixProduct(operands=(matrix, operand)):
             return build.matrix_product(matrix, d(operand))
-    raise EquationTypeError(f"{node} has no derivative rule with respect to {symbol}")
+    raise EquationTypeError(f"{node} has no derivative rule")
+
+
+def _operator(node: SpatialOperator, d: Callable[[Node], Node], dimension: int) -> Node:
+    def apply(name: str, *arguments: Node) -> Node:
+        if any(argument is ZERO for argument in arguments):
+            return ZERO
+        return build.operator(name, *arguments, dimension=dimension)
+
+    if node.name == "gradient_squared":
+        (u,) = node.operands
+        axes = [f"d_d{axis}" for axis in AXES[:dimension]]
+        return _total([_times(_times(TWO, apply(name, u)), apply(name, d(u))) for name in axes])
+    if len(node.operands) == 1:
+        return apply(node.name, d(node.operands[0]))
+    coefficient, u = node.operands  # linear in each of them
+    return _total([apply(node.name, d(coefficient), u), apply(node.name, coefficient, d(u))])
 
 
 def _power(base: Node, exponent: Node, d: Callable[[Node], Node]) -> Node:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,16 @@ from fieldsolver.space.convolution import Kernel
 from fieldsolver.space.grid import Grid
 
 from . import build
-from .declaration import Given, System, declare_text
+from .declaration import Given, System, declare_graphs, declare_text
 from .graph import Node, Noise
 from .lowering import Lowering, Tape, held_sides
 from .parameters import shaped
 from .state import StateSpace
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .knowledge import Jacobian, LinearPart, Remainder
 
 RightHandSide = Callable[[Sequence[Tensor], Tensor, Tensor], Tensor]
 
@@ -28,7 +33,8 @@ class FieldEquation(nn.Module):
     ``str(equation)`` is text that parses back to the same equation.
 
     Args:
-        text: one equation per line or separated by ``;``: ``"du/dt = D*laplacian(u) - u"``.
+        text: one equation per line or separated by ``;``: ``"du/dt = D*laplacian(u) - u"``; or a dict of graphs made with
+            `Symbols`, ``{u: D*s.laplacian(u) - u}``.
         grid: the grid, or None for ordinary differential equations.
         boundary: a condition, or a dict per field and side; required with a grid.
         parameters: numbers, tensors (one entry per component, or a matrix for ``K @ phi``), expressions as text,
@@ -54,7 +60,7 @@ class FieldEquation(nn.Module):
 
     def __init__(
         self,
-        text: str,
+        text: str | Mapping[Any, Node],
         *,
         grid: Grid | None = None,
         boundary: Declaration = None,
@@ -78,7 +84,7 @@ class FieldEquation(nn.Module):
             space_order=space_order,
             calculus=calculus,
         )
-        self._adopt(declare_text(text, given), given)
+        self._adopt(declare_text(text, given) if isinstance(text, str) else declare_graphs(text, given), given)
 
     def _adopt(self, system: System, given: Given) -> None:
         """Take over a checked system; every front end ends here."""
@@ -275,9 +281,9 @@ class FieldEquation(nn.Module):
         rates = Lowering(self.layout)
         tape = rates.finish([rates.compile(node) for node in self.right_sides.values()])
         states = Lowering(self.layout)
-        return tape, states.finish([states.compile(self.symbol(name)) for name in self.fields])
+        return tape, states.finish([states.compile(self.state_symbol(name)) for name in self.fields])
 
-    def symbol(self, name: str) -> Node:
+    def state_symbol(self, name: str) -> Node:
         """The graph node of a state, by its name (``"u"`` or ``"du/dt"``)."""
         size, is_complex = self.layout.fields[name][1], name in self.complex_fields
         if name not in self.statements:
@@ -291,6 +297,44 @@ class FieldEquation(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._tape, self._projection = self._lower()
+
+    # -- knowledge ------------------------------------------------------------------------------------------------
+
+    def linear_part(self) -> LinearPart:
+        """The linear terms, where their eigenvalues lie, and the transform that diagonalises them."""
+        from .knowledge import linear_part
+
+        return linear_part(self)
+
+    def nonlinear_part(self) -> dict[str, list[Remainder]]:
+        """Per state, the terms that are not in the linear part, each with the reason."""
+        from .knowledge import split
+
+        return {name: split(name, node, self.dimension)[1] for name, node in self.right_sides.items()}
+
+    def jacobian(self) -> Jacobian:
+        """``df/dy`` as symbolic blocks, as products with vectors, and as a sparse matrix."""
+        from .knowledge import Jacobian
+
+        return Jacobian(self)
+
+    def symbol(self, k: Any, *, discrete: bool = False) -> np.ndarray:
+        """The Fourier symbol of the linear part at wave vectors `k` ``(..., d)``: matrices ``(..., C, C)``."""
+        from .knowledge import symbol_matrix
+
+        return symbol_matrix(self, k, discrete=discrete)
+
+    def steady_states(self, **options: Any) -> np.ndarray:
+        """Uniform steady states found by a search, ``(n, C)``; options as `knowledge.steady_states`."""
+        from .knowledge import steady_states
+
+        return steady_states(self, **options)
+
+    def conserved(self) -> np.ndarray:
+        """Weights ``(n, C)`` of the linear quantities ``sum_c w_c integral(y_c)`` that never change."""
+        from .knowledge import conserved_linear
+
+        return conserved_linear(self)
 
     # -- text -----------------------------------------------------------------------------------------------------
 

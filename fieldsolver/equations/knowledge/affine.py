@@ -1,41 +1,65 @@
-"""Splits right-hand sides into a linear part, coefficient times operator times field, and the rest."""
+"""Splits right-hand sides into a linear part, coefficient times operators times field, and the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from .. import build
 from ..build import divide, multiply, negate, number
+from ..expansion import COMPOSED, component_of, expand
 from ..graph import (
+    Component,
+    Convolution,
     Depends,
     FieldSymbol,
+    MatrixProduct,
+    ModuleCall,
     Negative,
     Node,
+    Number,
     Product,
     Quotient,
+    Reduction,
     SpatialOperator,
+    Stack,
     Sum,
+    Treatment,
+    walk,
 )
 from ..vocabulary import OPERATORS
 
 
 @dataclass(frozen=True)
 class LinearTerm:
-    """``coefficient * operators(field)`` in the equation of `row`.
+    """``coefficient * operators(field)`` in the rate of `row`.
 
     Attributes:
-        row: the field whose rate it contributes to.
-        field: the field it is linear in.
+        row: the state whose rate it contributes to.
+        symbol: the state it is linear in.
         operators: differential operators applied to it, outermost first; empty for none.
         coefficient: does not depend on the state.
-        inside: coefficient inside a conservative operator (``D`` of ``diffusion(D, u)``), or None.
+        inside: coefficient inside the outermost operator (``D`` of ``diffusion(D, u)``), or None.
+        component: the component of the field that is meant, or None for all.
+        row_component: the component of the row that it contributes to, or None for all.
+        matrix: a matrix parameter applied to the components, or None.
+        treatment: ``"implicit"``, ``"explicit"`` or None, as the user asked for.
     """
 
     row: str
-    field: str
+    symbol: FieldSymbol
     operators: tuple[str, ...]
     coefficient: Node
     inside: Node | None = None
+    component: int | None = None
+    row_component: int | None = None
+    matrix: Node | None = None
+    treatment: str | None = None
+
+    @property
+    def field(self) -> str:
+        """Name of the state it is linear in."""
+        return self.symbol.name
 
     @property
     def is_constant(self) -> bool:
@@ -44,11 +68,35 @@ class LinearTerm:
         inside = self.inside.depends if self.inside is not None else Depends.NOTHING
         return not (self.coefficient.depends | inside) & varying
 
+    @property
+    def is_diagonal(self) -> bool:
+        """Whether it couples every component of its row to the same component of the same field only."""
+        return self.row == self.field and self.component is self.row_component is self.matrix is None
+
+    def node(self, dimension: int, row_components: int) -> Node:
+        """The term as a graph."""
+        node: Node = self.symbol
+        if self.component is not None:
+            node = build.component(node, self.component)
+        for position, name in enumerate(reversed(self.operators)):
+            outermost = position == len(self.operators) - 1
+            arguments = (self.inside, node) if outermost and self.inside is not None else (node,)
+            node = build.operator(name, *arguments, dimension=dimension)
+        if self.matrix is not None:
+            node = build.matrix_product(self.matrix, node)
+        node = _times(self.coefficient, node)
+        if self.row_component is not None:
+            entries = [node if i == self.row_component else number(0) for i in range(row_components)]
+            node = build.stack(*entries)
+        return node
+
     def __str__(self) -> str:
-        text = self.field
+        text = str(self.symbol) if self.component is None else f"{self.symbol}[{self.component}]"
         for position, name in enumerate(reversed(self.operators)):
             outermost = position == len(self.operators) - 1
             text = f"diffusion({self.inside}, {text})" if outermost and self.inside is not None else f"{name}({text})"
+        if self.matrix is not None:
+            text = f"{self.matrix} @ {text}"
         coefficient = str(self.coefficient)
         if coefficient in ("1", "-1"):
             return coefficient[:-1] + text
@@ -58,7 +106,7 @@ class LinearTerm:
 
 @dataclass(frozen=True)
 class Remainder:
-    """A term that is not linear in the state with known coefficient: nonlinear, a module, or a source."""
+    """A term that is not linear in the state with known coefficient."""
 
     row: str
     node: Node
@@ -68,72 +116,132 @@ class Remainder:
         """Whether it does not depend on the state at all."""
         return not self.node.depends & Depends.STATE
 
+    @property
+    def reason(self) -> str:
+        """Why it is not in the linear part."""
+        if self.is_source:
+            return "a source: does not depend on the state"
+        for kind, reason in (
+            (ModuleCall, "contains a module"),
+            (Convolution, "nonlocal: a convolution"),
+            (Reduction, "nonlocal: an integral over the domain"),
+        ):
+            if any(isinstance(node, kind) for node in walk(self.node)):
+                return reason
+        return "nonlinear in the state, or a derivative of a product with a varying coefficient"
+
     def __str__(self) -> str:
         return str(self.node)
 
 
-def split(row: str, node: Node) -> tuple[list[LinearTerm], list[Remainder]]:
+def split(row: str, node: Node, dimension: int) -> tuple[list[LinearTerm], list[Remainder]]:
     """Split one right-hand side; the sum of both lists is the right-hand side."""
-    terms = list(_terms(row, node))
+    terms = list(_terms(row, node, dimension))
     linear = [term for term in terms if isinstance(term, LinearTerm)]
     return linear, [term for term in terms if isinstance(term, Remainder)]
 
 
-def _terms(row: str, node: Node) -> Iterator[LinearTerm | Remainder]:
+def _terms(row: str, node: Node, dimension: int) -> Iterator[LinearTerm | Remainder]:
     if not node.depends & Depends.STATE:
-        yield Remainder(row, node)
+        if not (isinstance(node, Number) and node.value == 0):
+            yield Remainder(row, node)
         return
     match node:
         case FieldSymbol():
-            yield LinearTerm(row, node.name, (), _ONE)
+            yield LinearTerm(row, node, (), _ONE)
         case Sum():
             for operand in node.operands:
-                yield from _terms(row, operand)
+                yield from _terms(row, operand, dimension)
         case Negative():
-            yield from (_scaled(term, number(-1)) for term in _terms(row, node.operands[0]))
+            yield from (_scaled(term, number(-1)) for term in _terms(row, node.operands[0], dimension))
         case Product():
-            yield from _product(row, node)
+            yield from _product(row, node, dimension)
         case Quotient() if not node.operands[1].depends & Depends.STATE:
             factor = divide(number(1), node.operands[1])
-            yield from (_scaled(term, factor) for term in _terms(row, node.operands[0]))
+            yield from (_scaled(term, factor) for term in _terms(row, node.operands[0], dimension))
         case SpatialOperator():
-            yield from _operator(row, node)
+            yield from _operator(row, node, dimension)
+        case Component():
+            yield from _component(row, node, dimension)
+        case Stack():
+            yield from _stack(row, node, dimension)
+        case MatrixProduct():
+            yield from _matrix(row, node, dimension)
+        case Treatment():
+            for term in _terms(row, node.operands[0], dimension):
+                yield replace(term, treatment=node.content[0]) if isinstance(term, LinearTerm) else term
         case _:
             yield Remainder(row, node)
 
 
-def _product(row: str, node: Product) -> Iterator[LinearTerm | Remainder]:
+def _product(row: str, node: Product, dimension: int) -> Iterator[LinearTerm | Remainder]:
     active = [factor for factor in node.operands if factor.depends & Depends.STATE]
-    if len(active) > 1:
+    factors = [factor for factor in node.operands if factor is not active[0]]
+    if len(active) > 1 or (active[0].components == 1 and any(f.components > 1 for f in factors)):
         yield Remainder(row, node)
         return
     factor = _ONE
-    for operand in node.operands:
-        if operand is not active[0]:
-            factor = operand if factor is _ONE else multiply(factor, operand)
-    yield from (_scaled(term, factor) for term in _terms(row, active[0]))
+    for operand in factors:
+        factor = operand if factor is _ONE else multiply(factor, operand)
+    yield from (_scaled(term, factor) for term in _terms(row, active[0], dimension))
 
 
-def _operator(row: str, node: SpatialOperator) -> Iterator[LinearTerm | Remainder]:
+def _component(row: str, node: Component, dimension: int) -> Iterator[LinearTerm | Remainder]:
+    operand, index = node.operands[0], node.content[0]
+    if isinstance(operand, FieldSymbol):
+        yield LinearTerm(row, operand, (), _ONE, component=index if operand.components > 1 else None)
+        return
+    pushed = component_of(operand, index)
+    if pushed is node:
+        yield Remainder(row, node)
+    else:
+        yield from _terms(row, pushed, dimension)
+
+
+def _stack(row: str, node: Stack, dimension: int) -> Iterator[LinearTerm | Remainder]:
+    terms = [(i, term) for i, operand in enumerate(node.operands) for term in _terms(row, operand, dimension)]
+    if len(node.operands) > 1 and not all(isinstance(term, LinearTerm) for _, term in terms):
+        yield Remainder(row, node)
+        return
+    for i, term in terms:
+        yield replace(term, row_component=i) if len(node.operands) > 1 else term  # type: ignore[type-var]  # LinearTerm
+
+
+def _matrix(row: str, node: MatrixProduct, dimension: int) -> Iterator[LinearTerm | Remainder]:
+    matrix, operand = node.operands
+    below = list(_terms(row, operand, dimension))
+    for term in below:
+        plain = isinstance(term, LinearTerm) and term.component is term.row_component is term.matrix is None
+        if not plain or term.coefficient.components > 1 or term.symbol.components != operand.components:  # type: ignore[union-attr]  # plain
+            yield Remainder(row, node)
+            return
+    for term in below:
+        yield replace(term, matrix=matrix)  # type: ignore[type-var]  # LinearTerm, as checked
+
+
+def _operator(row: str, node: SpatialOperator, dimension: int) -> Iterator[LinearTerm | Remainder]:
+    if node.name in COMPOSED:
+        yield from _terms(row, expand(node, dimension), dimension)
+        return
     operand = node.operands[-1]
     inside = node.operands[0] if len(node.operands) == 2 else None
     coefficient_active = inside is not None and inside.depends & Depends.STATE
     if not OPERATORS[node.name].linear or coefficient_active:
         yield Remainder(row, node)
         return
-    below = list(_terms(row, operand))
-    if not all(isinstance(term, LinearTerm) and term.is_constant for term in below):
+    below = list(_terms(row, operand, dimension))
+    if not all(isinstance(term, LinearTerm) and term.is_constant and term.inside is None for term in below):
         yield Remainder(row, node)
         return
     for term in below:
         # A constant may be pulled out of a derivative; anything else was refused above.
-        yield LinearTerm(row, term.field, (node.name, *term.operators), term.coefficient, inside)  # type: ignore[union-attr]  # all LinearTerm
+        yield replace(term, operators=(node.name, *term.operators), inside=inside)  # type: ignore[union-attr, type-var]  # LinearTerm
 
 
 def _scaled(term: LinearTerm | Remainder, factor: Node) -> LinearTerm | Remainder:
     if isinstance(term, Remainder):
         return Remainder(term.row, _times(factor, term.node))
-    return LinearTerm(term.row, term.field, term.operators, _times(factor, term.coefficient), term.inside)
+    return replace(term, coefficient=_times(factor, term.coefficient))
 
 
 def _times(factor: Node, node: Node) -> Node:

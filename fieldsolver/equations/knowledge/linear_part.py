@@ -11,7 +11,7 @@ import torch
 
 from ..graph import Node
 from ..lowering import Lowering
-from .affine import LinearTerm, split
+from .affine import LinearTerm, Remainder, split
 from .spectra import Bound, is_diagonal, modes, operator_bound, operator_symbol, transform_of
 
 if TYPE_CHECKING:
@@ -29,14 +29,16 @@ class TermReport:
     Attributes:
         row: the field whose rate it belongs to.
         text: the term as written.
-        kind: ``"linear"``, ``"nonlinear"`` or ``"source"``.
+        kind: ``"linear"``, ``"nonlinear"``, ``"nonlocal"`` or ``"source"``.
         bound: spectrum of a linear term, else None.
+        reason: why the term is not linear; empty if it is.
     """
 
     row: str
     text: str
     kind: str
     bound: Bound | None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,10 @@ def linear_part(equation: FieldEquation) -> LinearPart:
     reports: list[TermReport] = []
     values = CoefficientValues(equation)
     for row, node in equation.right_sides.items():
-        terms, rest = split(row, node)
+        terms, rest = split(row, node, equation.dimension)
         linear.extend(terms)
         reports.extend(TermReport(row, str(term), "linear", term_bound(equation, term, values)) for term in terms)
-        reports.extend(TermReport(row, str(r), "source" if r.is_source else "nonlinear", None) for r in rest)
+        reports.extend(TermReport(row, str(r), _kind(r), None, r.reason) for r in rest)
     obstacle = _obstacle(equation, linear)
     if not obstacle:
         eigenvalues, thinned = _eigenvalues(equation, linear, values)
@@ -73,6 +75,12 @@ def linear_part(equation: FieldEquation) -> LinearPart:
         return LinearPart(tuple(reports), bound, eigenvalues, _transforms(equation))
     bounds = [report.bound for report in reports if report.bound is not None]
     return LinearPart(tuple(reports), _sum_bounds(bounds, linear, obstacle), None, _transforms(equation))
+
+
+def _kind(rest: Remainder) -> str:
+    if rest.is_source:
+        return "source"
+    return "nonlocal" if rest.reason.startswith("nonlocal") else "nonlinear"
 
 
 class CoefficientValues:
@@ -106,6 +114,9 @@ def term_bound(equation: FieldEquation, term: LinearTerm, values: CoefficientVal
         total = _compose(total, operator_bound(layout, term.field, name))
     inside = values(term.inside) if term.inside is not None else np.ones(())
     scale = values(term.coefficient) * (inside if inside.size == 1 else 1.0)
+    if term.matrix is not None:
+        scale = np.multiply.outer(np.linalg.eigvals(values(term.matrix)), scale)
+        scale = scale.real if np.allclose(scale.imag, 0) else scale
     bound = _scale(total, scale)
     if inside.size > 1:
         bound = _scale(bound, np.array([inside.min(), inside.max()]))
@@ -134,7 +145,7 @@ def _obstacle(equation: FieldEquation, linear: Sequence[LinearTerm]) -> str:
 
 
 def _is_coupled(linear: Sequence[LinearTerm]) -> bool:
-    return any(term.row != term.field for term in linear)
+    return any(not term.is_diagonal for term in linear)
 
 
 def _eigenvalues(
@@ -166,13 +177,26 @@ def _coupled_eigenvalues(
     distinct = np.unique(symbols, axis=1)
     matrices = np.zeros((distinct.shape[1], equation.components, equation.components), dtype=complex)
     for position, term in enumerate(linear):
-        first_row, size = equation.layout.fields[term.row]
-        first_column, columns = equation.layout.fields[term.field]
-        coefficients = _coefficients(term, values, size)
-        for component in range(size):
-            column = first_column + (component if columns > 1 else 0)
-            matrices[:, first_row + component, column] += coefficients[component] * distinct[position]
+        rows, columns, block = coupling(equation, term, values)
+        matrices[:, rows, columns] += block * distinct[position][:, None, None]
     return np.linalg.eigvals(matrices).ravel(), thinned
+
+
+def coupling(
+    equation: FieldEquation, term: LinearTerm, values: CoefficientValues
+) -> tuple[slice, slice, np.ndarray]:
+    """Where a term stands in the ``C x C`` matrix of couplings between components, and its entries there."""
+    first_row, size = equation.layout.fields[term.row]
+    first_column, columns = equation.layout.fields[term.field]
+    weights = _coefficients(term, values, size)
+    block = np.zeros((size, columns), dtype=complex)
+    rows = range(size) if term.row_component is None else (term.row_component,)
+    for i in rows:
+        if term.matrix is not None:
+            block[i] = weights[i] * values(term.matrix)[i]
+        else:
+            block[i, term.component if term.component is not None else i if columns > 1 else 0] = weights[i]
+    return slice(first_row, first_row + size), slice(first_column, first_column + columns), block
 
 
 def _coefficients(term: LinearTerm, values: CoefficientValues, size: int) -> np.ndarray:
@@ -246,7 +270,7 @@ def _sum_bounds(bounds: Sequence[Bound], linear: Sequence[LinearTerm], reason: s
     rows: dict[str, list[float]] = {}
     for bound, term in zip(bounds, linear, strict=True):
         row = rows.setdefault(term.row, [0.0, 0.0, 0.0])
-        if term.row == term.field:
+        if term.is_diagonal:
             row[0] += bound.lowest
             row[1] += bound.highest
             row[2] += bound.imaginary

@@ -1,0 +1,187 @@
+"""The Jacobian of a declared right-hand side: as a graph, as a product with vectors, and as a sparse matrix.
+
+The sparse matrix is found by colouring: columns that share no row are perturbed together, so the number of products is that of
+colours, not of unknowns (Curtis, Powell & Reid 1974). Its pattern follows from the graph: how far each term reaches.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fieldsolver.errors import EquationError
+
+from .. import build
+from ..differentiate import variation
+from ..graph import Convolution, Depends, FieldSymbol, ModuleCall, Node, Reduction, SpatialOperator, walk
+from ..vocabulary import OPERATORS
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+    from ..field_equation import FieldEquation
+
+
+class Jacobian:
+    """``df/dy`` of a declared equation at its current parameter values.
+
+    Attributes:
+        blocks: per pair of states ``(row, column)``, the graph of the row's linearised rate along a perturbation of the
+            column, in which the perturbation carries the column's own name. Zero blocks are left out.
+    """
+
+    def __init__(self, equation: FieldEquation) -> None:
+        self.equation = equation
+        self._symbols = {name: equation.state_symbol(name) for name in equation.fields}
+
+    @property
+    def blocks(self) -> dict[tuple[str, str], Node]:
+        """Symbolic blocks; raises `EquationTypeError` where a module has no symbolic derivative."""
+        return {
+            (row, column): block
+            for row, node in self.equation.right_sides.items()
+            for column in self.equation.fields
+            if not _is_zero(block := self._block(node, column))
+        }
+
+    def _block(self, node: Node, column: str) -> Node:
+        symbol = self._symbols[column]
+        direction = build.field(f"delta_{column}", symbol.components, is_complex=symbol.is_complex)
+        return variation(node, {symbol: direction}, self.equation.dimension)
+
+    def product(self, t: float | Tensor, y: Tensor, v: Tensor) -> Tensor:
+        """``J v`` for states and vectors ``(*batch, C, *grid)``, by forward differentiation."""
+        return torch.func.jvp(lambda state: self.equation(t, state), (y,), (v,))[1]
+
+    def dense(self, t: float | Tensor, y: Tensor) -> Tensor:
+        """The whole matrix ``(N, N)`` with ``N = C * points``, for one state; meant for small systems and tests."""
+        shape = self.equation.state_shape
+        flat = torch.func.jacrev(lambda state: self.equation(t, state.reshape(shape)).reshape(-1))(y.reshape(-1))
+        return flat.detach()
+
+    def pattern(self) -> csr_array:
+        """Which entries can be nonzero, ``(N, N)`` booleans.
+
+        Raises:
+            EquationError: a term couples every point with every other, so the matrix is dense.
+        """
+        from scipy.sparse import csr_array, kron
+
+        equation = self.equation
+        couplings: dict[tuple[int, ...], np.ndarray] = {}
+        for row, node in equation.right_sides.items():
+            for column, offsets in _reach(node, equation).items():
+                for offset in offsets:
+                    mask = couplings.setdefault(offset, np.zeros((equation.components,) * 2, dtype=bool))
+                    mask[_rows(equation, row), _rows(equation, column)] = True
+        size = math.prod(equation.state_shape)
+        total = csr_array((size, size), dtype=bool)
+        for offset, mask in couplings.items():
+            total = total + kron(csr_array(mask), _shift(equation, offset), format="csr")
+        return csr_array(total.astype(bool))
+
+    def sparse(self, t: float | Tensor, y: Tensor) -> csr_array:
+        """The matrix at one state, ``(N, N)``, found by one product per colour of `pattern`."""
+        from scipy.sparse import csr_array
+
+        pattern = self.pattern()
+        colours = colour_columns(pattern)
+        seeds = np.zeros((int(colours.max()) + 1, pattern.shape[1]))
+        seeds[colours, np.arange(pattern.shape[1])] = 1.0
+        vectors = torch.as_tensor(seeds, dtype=y.dtype, device=y.device).reshape(-1, *self.equation.state_shape)
+        products = torch.func.vmap(lambda v: self.product(t, y, v))(vectors).reshape(len(seeds), -1)
+        rows, columns = pattern.nonzero()
+        values = products.detach().cpu().numpy()[colours[columns], rows]
+        return csr_array((values, (rows, columns)), shape=pattern.shape)
+
+
+def colour_columns(pattern: Any) -> np.ndarray:
+    """A colour per column such that columns of one colour share no row (greedy, largest degree first)."""
+    overlap = (pattern.T.astype(np.int32) @ pattern.astype(np.int32)).tocsr()
+    order = np.argsort(-np.diff(overlap.indptr), kind="stable")
+    colours = np.full(overlap.shape[0], -1)
+    for column in order:
+        neighbours = colours[overlap.indices[overlap.indptr[column] : overlap.indptr[column + 1]]]
+        taken = np.zeros(neighbours.size + 1, dtype=bool)
+        used = neighbours[(neighbours >= 0) & (neighbours <= neighbours.size)]
+        taken[used] = True
+        colours[column] = int(np.argmin(taken))
+    return colours
+
+
+def _is_zero(node: Node) -> bool:
+    return not node.depends & Depends.STATE
+
+
+def _rows(equation: FieldEquation, name: str) -> slice:
+    first, size = equation.layout.fields[name]
+    return slice(first, first + size)
+
+
+def _reach(node: Node, equation: FieldEquation) -> dict[str, set[tuple[int, ...]]]:
+    """Per state, the offsets ``(dx, dy, ...)`` from which the value at a point takes information."""
+    reached: dict[Node, dict[str, set[tuple[int, ...]]]] = {}
+    dimension = equation.dimension
+    for part in walk(node):
+        if isinstance(part, (Convolution, Reduction)) and part.depends & Depends.STATE:
+            raise EquationError(f"{part} couples all points of the grid, so the Jacobian is dense; use product(...)")
+        if isinstance(part, ModuleCall) and part.name in equation.layout.nonlocal_modules:
+            raise EquationError(f"module {part.name!r} is nonlocal, so the Jacobian is dense; use product(...)")
+        if isinstance(part, FieldSymbol):
+            reached[part] = {part.name: {(0,) * dimension}}
+            continue
+        merged: dict[str, set[tuple[int, ...]]] = {}
+        for operand in part.operands:
+            for name, offsets in reached.get(operand, {}).items():
+                merged.setdefault(name, set()).update(offsets)
+        if isinstance(part, SpatialOperator):
+            merged = {name: _widened(offsets, part, equation) for name, offsets in merged.items()}
+        reached[part] = merged
+    return reached[node]
+
+
+def _widened(offsets: set[tuple[int, ...]], node: SpatialOperator, equation: FieldEquation) -> set[tuple[int, ...]]:
+    word, order = OPERATORS[node.name], equation.layout.space_order
+    times = 2 if node.name == "biharmonic" else 1
+    width = order - 1 if node.name == "diffusion" else (word.derivative_order // times + 1) // 2 + order // 2 - 1
+    axes = range(equation.dimension) if word.axis is None else (word.axis,)
+    for _ in range(times):
+        wider = set(offsets)
+        for offset in offsets:
+            for axis in axes:
+                wider |= {
+                    tuple(o + step * (other == axis) for other, o in enumerate(offset))
+                    for step in range(-width, width + 1)
+                }
+        offsets = wider
+    return offsets
+
+
+def _shift(equation: FieldEquation, offset: tuple[int, ...]) -> Any:
+    """The matrix that picks the point at `offset`: wrapped on periodic axes, reflected at walls."""
+    from scipy.sparse import csr_array, eye_array, kron
+
+    total = eye_array(1, format="csr")
+    for axis, step in enumerate(offset):
+        grid = equation.layout.required_grid()
+        points = grid.shape[axis]
+        index = np.arange(points)
+        target = index + step
+        rows, columns = [index], [target]
+        if equation.layout.is_periodic(axis):
+            columns = [target % points]
+        else:
+            skip = int(grid.has_end_nodes(axis))
+            mirrored = np.where(target < 0, -target - 1 + skip, np.where(target >= points, 2 * points - 1 - skip - target, target))
+            columns = [np.clip(mirrored, 0, points - 1)]
+            # A ghost beyond a node-centred wall may take from the wall itself (Robin).
+            outside = (target < 0) | (target >= points)
+            rows.append(index[outside])
+            columns.append(np.where(target[outside] < 0, 0, points - 1))
+        row, column = np.concatenate(rows), np.concatenate(columns)
+        total = kron(total, csr_array((np.ones(row.size, dtype=bool), (row, column)), shape=(points, points)), format="csr")
+    return total
