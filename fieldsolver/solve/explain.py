@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from torch import Tensor
+
 from fieldsolver.equations import FieldEquation
-from fieldsolver.equations.knowledge import LinearPart, linear_part
-from fieldsolver.errors import OptionError
+from fieldsolver.equations.graph import Noise
+from fieldsolver.equations.knowledge import LinearPart, TermReport, conserved_linear, linear_part
+from fieldsolver.errors import FieldSolverError, OptionError
 from fieldsolver.methods import METHODS
 
 from .stability_limit import StepLimit, all_limits
+from .state_spectrum import StateSpectrum, state_spectrum
+
+_KINDS = {"nonlinear": "nonlinear, no constant spectrum", "nonlocal": "nonlocal", "source": "source"}
 
 
 @dataclass(frozen=True)
@@ -23,29 +30,30 @@ class Explanation:
         linear: its linear part, term by term.
         limits: largest stable fixed step per method.
         dt: the step that was asked about, or None.
+        conserved: weights of conserved linear quantities, one row each.
+        at_state: extreme eigenvalues at the state that was given, or None.
     """
 
     equation: FieldEquation
     linear: LinearPart
     limits: tuple[StepLimit, ...]
     dt: float | None
+    conserved: tuple[tuple[float, ...], ...]
+    at_state: StateSpectrum | None
 
     def to_dict(self) -> dict[str, Any]:
         """Everything on the page, as plain data."""
         return {
             "equation": str(self.equation),
-            "terms": [
-                {
-                    "row": term.row,
-                    "term": term.text,
-                    "kind": term.kind,
-                    "bound": None if term.bound is None else vars(term.bound),
-                }
-                for term in self.linear.terms
-            ],
-            "linear_bound": vars(self.linear.bound),
+            "orders_in_time": dict(self.equation.orders),
+            "terms": [asdict(term) for term in self.linear.terms],
+            "linear_bound": asdict(self.linear.bound),
             "transform": list(self.linear.transform),
             "limits": {limit.method: {"dt": limit.dt, "exact": limit.exact} for limit in self.limits},
+            "noise": {row: {str(k): str(v) for k, v in terms.items()} for row, terms in self.equation.noises.items()},
+            "calculus": self.equation.calculus,
+            "conserved": [list(row) for row in self.conserved],
+            "at_state": None if self.at_state is None else asdict(self.at_state),
             "bytes_per_state": self.state_bytes,
         }
 
@@ -55,7 +63,8 @@ class Explanation:
         return math.prod(self.equation.state_shape) * (16 if self.equation.is_complex else 8)
 
     def __str__(self) -> str:
-        return "\n".join([*self._header(), "", *self._terms(), "", *self._limits(), "", *self._memory()])
+        sections = (self._header(), self._terms(), self._structure(), self._limits(), self._memory())
+        return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
     def _header(self) -> list[str]:
         equation = self.equation
@@ -70,15 +79,36 @@ class Explanation:
 
     def _terms(self) -> list[str]:
         lines = ["Terms, and where their eigenvalues lie (rate = 1/time):"]
-        for term in self.linear.terms:
-            lines.append(f"  d{term.row}/dt  {term.text:<34.34} {_describe_bound(term)}")
+        lines.extend(f"  {_rate(term.row)}  {term.text:<34.34} {_describe(term)}" for term in self.linear.terms)
         bound = self.linear.bound
         transform = ", ".join(self.linear.transform) or "none needed"
         sharp = "exact" if bound.kind == "exact" else f"upper bound: {bound.reason}"
         extent = f"real {bound.lowest:.4g} .. {bound.highest:.4g}, imaginary up to {bound.imaginary:.4g}"
         lines.append(f"  whole linear part: {extent} ({sharp}; transform: {transform})")
-        if any(term.kind == "nonlinear" for term in self.linear.terms):
-            lines.append("  nonlinear terms depend on the state and are not in these numbers")
+        if self.at_state is not None:
+            lines.append(
+                f"  at the given state, all terms: fastest {self.at_state.largest:.4g}, rightmost "
+                f"{self.at_state.rightmost:.4g} ({self.at_state.method})"
+            )
+        elif any(term.kind == "nonlinear" for term in self.linear.terms):
+            lines.append("  nonlinear terms depend on the state and are not in these numbers; pass state= to see them")
+        return lines
+
+    def _structure(self) -> list[str]:
+        equation, lines = self.equation, []
+        second = [name for name, order in equation.orders.items() if order == 2]
+        if second:
+            lines.append(f"Second order in time: {', '.join(second)}; the state carries the velocity as d{second[0]}/dt.")
+        sources: dict[Noise, list[str]] = {}
+        for row, terms in equation.noises.items():
+            for noise, coefficient in terms.items():
+                sources.setdefault(noise, []).append(f"{coefficient} in {_rate(row)}")
+        lines.extend(f"Noise {noise} ({equation.calculus}): {'; '.join(rows)}." for noise, rows in sources.items())
+        names = [n if s == 1 else f"{n}[{i}]" for n, (_, s) in equation.layout.fields.items() for i in range(s)]
+        integral = "integral of " if equation.grid is not None else ""
+        for row in self.conserved:
+            parts = [f"{weight:+.6g}*{name}" for weight, name in zip(row, names, strict=True) if weight]
+            lines.append(f"Conserved for every state tried: {integral}{' '.join(parts)}.")
         return lines
 
     def _limits(self) -> list[str]:
@@ -93,19 +123,25 @@ class Explanation:
 
     def _memory(self) -> list[str]:
         mib = self.state_bytes / 2**20
-        return [
-            f"Memory per sample in float64: one state is {mib:.3g} MiB. A save point costs one state; dense=True and",
-            "gradient='direct' about one state per stage and step; gradient='checkpointed' about twice the square",
-            "root of the number of steps, in states.",
-        ]
+        lines = [f"Memory per sample in float64: one state, and each save point, is {mib:.3g} MiB; 1000 steps of"]
+        for method in (METHODS[limit.method] for limit in self.limits):
+            direct, kept = 1000 * (method.stages + 1) * mib, 2 * math.sqrt(1000) * mib
+            lines.append(f"  {method.name:<8} gradient='direct' about {direct:.3g} MiB, 'checkpointed' about {kept:.3g} MiB")
+        return lines
 
 
-def explain(equation: FieldEquation, *, dt: float | None = None) -> Explanation:
-    """Say what is known of a declared equation: terms, stiffness, step limits per method, memory.
+def explain(
+    equation: FieldEquation,
+    *,
+    dt: float | None = None,
+    state: Mapping[str, Any] | Tensor | None = None,
+) -> Explanation:
+    """Say what is known of a declared equation: terms, stiffness, structure, step limits per method, memory.
 
     Args:
         equation: a declared equation; its current parameter values are used.
         dt: a fixed step to judge.
+        state: one state (no batch); adds the stiffness of all terms, the nonlinear ones included, at this state.
     """
     if not isinstance(equation, FieldEquation):
         raise OptionError(
@@ -114,12 +150,37 @@ def explain(equation: FieldEquation, *, dt: float | None = None) -> Explanation:
     if dt is not None and not (math.isfinite(dt) and dt > 0):
         raise OptionError(f"dt is a positive step size, got {dt!r}")
     linear = linear_part(equation)
-    return Explanation(equation, linear, tuple(all_limits(linear)), dt)
+    return Explanation(
+        equation, linear, tuple(all_limits(linear)), dt, _conserved(equation), _at_state(equation, state)
+    )
 
 
-def _describe_bound(term: Any) -> str:
+def _conserved(equation: FieldEquation) -> tuple[tuple[float, ...], ...]:
+    if equation.is_complex or math.prod(equation.state_shape) > 2**18:
+        return ()  # the search evaluates dozens of random states; a page must stay quick
+    try:
+        return tuple(tuple(float(w) for w in row) for row in conserved_linear(equation))
+    except FieldSolverError:
+        return ()
+
+
+def _at_state(equation: FieldEquation, state: Mapping[str, Any] | Tensor | None) -> StateSpectrum | None:
+    if state is None:
+        return None
+    y = equation.pack(state).double()
+    if y.shape != equation.state_shape:
+        raise OptionError(f"state= is one state of shape {equation.state_shape}, got {tuple(y.shape)}")
+    return state_spectrum(equation, y)
+
+
+def _rate(state: str) -> str:
+    """``"u"`` -> ``"du/dt"``, and the rate of the velocity ``"du/dt"`` -> ``"d2u/dt2"``."""
+    return f"d2{state[1:-3]}/dt2" if state.endswith("/dt") else f"d{state}/dt"
+
+
+def _describe(term: TermReport) -> str:
     if term.bound is None:
-        return f"{term.kind}, no constant spectrum" if term.kind == "nonlinear" else term.kind
+        return _KINDS[term.kind] if term.kind != "nonlocal" else term.reason
     bound = term.bound
     parts = [f"real {bound.lowest:.4g} .. {bound.highest:.4g}"]
     if bound.imaginary:
