@@ -9,6 +9,7 @@ from fieldsolver.errors import EquationTypeError
 
 from . import build
 from .graph import (
+    Comparison,
     Component,
     Convolution,
     DefinedSymbol,
@@ -127,8 +128,10 @@ def _rule(node: Node, known: Mapping[Node, Node], dimension: int) -> Node:
             return build.convolution(node.content[0], d(node.operands[0]), dimension=dimension)
         case SpatialOperator():
             return _operator(node, d, dimension)
+        case Comparison():
+            return ZERO  # the boundary between the branches of where does not move the value
         case Dot(operands=(a, b)):
-            return _total([build.dot(d(a), b), build.dot(a, d(b))])
+            return _total([ZERO if d(a) is ZERO else build.dot(d(a), b), ZERO if d(b) is ZERO else build.dot(a, d(b))])
         case MatrixProduct(operands=(matrix, operand)):
             return build.matrix_product(matrix, d(operand))
     raise EquationTypeError(f"{node} has no derivative rule")

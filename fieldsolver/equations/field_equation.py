@@ -20,6 +20,9 @@ from .parameters import shaped
 from .state import StateSpace
 
 if TYPE_CHECKING:
+    from .manufactured import Manufactured
+
+if TYPE_CHECKING:
     import numpy as np
 
     from .knowledge import Jacobian, LinearPart, Remainder
@@ -341,6 +344,38 @@ class FieldEquation(nn.Module):
     def __str__(self) -> str:
         left = {1: "d{0}/dt", 2: "d2{0}/dt2"}
         return "\n".join(f"{left[self.orders[name]].format(name)} = {node}" for name, node in self.statements.items())
+
+    def latex(self) -> str:
+        """The system in LaTeX, as an ``aligned`` environment."""
+        from .views.latex import to_latex
+
+        return to_latex(self)
+
+    def pretty(self) -> str:
+        """The system in plain Unicode: ``∂u/∂t = Dᵤ ∇²u − u v²``."""
+        from .views.pretty import to_pretty
+
+        return to_pretty(self)
+
+    def manufactured(
+        self, solution: Mapping[str, str | Sequence[str]], *, t0: float = 0.0, check: bool = True
+    ) -> Manufactured:
+        """An equation with a known solution: this one with sources, boundary and initial values to match.
+
+        Args:
+            solution: an expression per field over coordinates, ``t`` and parameters (a list of them for components):
+                ``{"u": "exp(-t)*cos(pi*x)"}``.
+            t0: the time of the initial values.
+            check: refuse solutions that would prove nothing: not smooth, not periodic where an axis is, or computed by
+                the scheme to round-off.
+
+        Raises:
+            EquationError: the equation or the solution has no formula (noise, modules, convolutions, integrals,
+                `Spatial` parameters), or a check fails.
+        """
+        from .manufactured import manufacture
+
+        return manufacture(self, solution, t0=t0, check=check)
 
     def __repr__(self) -> str:
         lines = [str(self), *(f"  {name} = {shown}" for name, shown in self.describe_parameters().items())]

@@ -57,6 +57,8 @@ def _from_equation(
 ) -> Problem:
     if args:
         raise OptionError("args= belongs to plain functions; a declared equation takes parameters={...}")
+    if equation.noises:
+        raise OptionError("the equation has noise, and there is no stochastic method yet; remove the noise terms")
     packed = equation.pack(y0)
     batch = tuple(packed.shape[: packed.dim() - len(equation.state_shape)])
     if batch_dims is not None and batch_dims != len(batch):

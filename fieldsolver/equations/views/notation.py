@@ -85,13 +85,9 @@ class Notation(abc.ABC):
             case Sum():
                 return self._sum(node, pieces), Binding.SUM
             case Negative():
-                return self.minus + self.inside(below[0], Binding.PREFIX), Binding.SUM
-            case Product():
-                return self._product(below), Binding.PRODUCT
-            case MatrixProduct():
-                return self._product(below), Binding.PRODUCT
-            case Quotient():
-                return self.quotient(below[0], below[1])
+                return self.minus + self.inside(below[0], Binding.PRODUCT), Binding.SUM
+            case Product() | MatrixProduct() | Quotient():
+                return self._product_or_quotient(node, pieces)
             case Power():
                 return self.power(node, below[0], below[1]), Binding.POWER
             case Comparison(content=(sign,)):
@@ -141,6 +137,14 @@ class Notation(abc.ABC):
             shown = self.inside(pieces[term.operands[0] if negative else term], Binding.PRODUCT)
             text += f" {self.minus if negative else '+'} {shown}"
         return text
+
+    def _product_or_quotient(self, node: Node, pieces: dict[Node, Piece]) -> Piece:
+        """A minus on the first factor is written in front of everything: ``-a*b`` needs no brackets."""
+        first, *rest = node.operands
+        negative = isinstance(first, Negative)
+        below = [pieces[operand] for operand in (first.operands[0] if negative else first, *rest)]
+        text, binding = self.quotient(*below) if isinstance(node, Quotient) else (self._product(below), Binding.PRODUCT)
+        return (self.minus + text, Binding.SUM) if negative else (text, binding)
 
     def _product(self, factors: list[Piece]) -> str:
         text = ""

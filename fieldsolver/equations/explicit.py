@@ -1,0 +1,138 @@
+"""The value of an expression when the fields are known functions of space and time.
+
+``laplacian(u)`` becomes the second derivatives of the expression that stands for ``u``: what the right-hand side of an
+equation is, in formulas, on a manufactured solution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from fieldsolver.errors import EquationTypeError
+
+from . import build
+from .expansion import COMPOSED, component_of, expand
+from .graph import (
+    Comparison,
+    Component,
+    DefinedSymbol,
+    Dot,
+    FieldSymbol,
+    Function,
+    MatrixProduct,
+    Negative,
+    Node,
+    Power,
+    Product,
+    Quotient,
+    SpatialOperator,
+    Stack,
+    Sum,
+    Symbol,
+    Treatment,
+)
+from .normal_form import minus, product, quotient, raised, total, whole
+from .partial_derivative import Partial
+from .vocabulary import AXES, OPERATORS
+
+Values = tuple[Node, ...]
+"""One scalar expression per component."""
+
+
+class Explicit:
+    """Rewrites expressions without fields and operators.
+
+    Args:
+        fields: the expressions of every state, velocities included, one per component.
+        dimension: number of grid axes.
+        assemble: makes one vector of scalars, for ``K @ phi``.
+    """
+
+    def __init__(
+        self, fields: Mapping[str, Values], dimension: int, assemble: Callable[[Values], Node]
+    ) -> None:
+        self._fields, self._assemble = dict(fields), assemble
+        self._along = [Partial(build.coordinate(AXES[axis], axis)) for axis in range(dimension)]
+        self._memo: dict[Node, Values] = {}
+
+    def __call__(self, node: Node) -> Values:
+        """The components of `node`, each without fields and operators.
+
+        Raises:
+            EquationTypeError: it contains something that no formula stands for.
+        """
+        if node not in self._memo:
+            self._memo[node] = self._value(node)
+        return self._memo[node]
+
+    def derivative(self, node: Node, axis: int, times: int = 1) -> Node:
+        """A derivative of an explicit scalar along `axis`."""
+        return self._along[axis](node, times)
+
+    def _value(self, node: Node) -> Values:
+        match node:
+            case FieldSymbol():
+                return self._fields[node.name]
+            case DefinedSymbol() if node.components > 1:
+                return self(node.operands[0])
+            case Symbol():
+                return (node,) if node.components == 1 else tuple(build.component(node, i) for i in range(node.components))
+            case Treatment():
+                return self(node.operands[0])
+            case SpatialOperator():
+                return self._operator(node)
+            case Component(content=(index,), operands=(operand,)):
+                pushed = component_of(operand, index)
+                return self(operand)[index : index + 1] if pushed is node else self(pushed)
+            case Stack():
+                return tuple(value for operand in node.operands for value in self(operand))
+            case Dot(operands=(left, right)):
+                return (total(product(a, b) for a, b in zip(self(left), self(right), strict=True)),)
+            case MatrixProduct(operands=(matrix, operand)):
+                result = build.matrix_product(matrix, self._assemble(self(operand)))
+                return tuple(build.component(result, i) for i in range(result.components))
+        if not node.operands:
+            return (node,)
+        if not node.pointwise and not isinstance(node, (Sum, Negative, Product, Quotient, Power, Function, Comparison)):
+            raise EquationTypeError(f"{node} has no formula on a manufactured solution")
+        return tuple(_combine(node, values) for values in self._spread(node))
+
+    def _spread(self, node: Node) -> list[list[Node]]:
+        """The operands' values, component by component; scalars go with every component."""
+        below = [self(operand) for operand in node.operands]
+        return [[values[i if len(values) > 1 else 0] for values in below] for i in range(max(map(len, below)))]
+
+    def _operator(self, node: SpatialOperator) -> Values:
+        if node.name in COMPOSED:
+            return self(expand(node, len(self._along)))
+        return tuple(self._derivatives(node.name, values) for values in self._spread(node))
+
+    def _derivatives(self, name: str, values: Sequence[Node]) -> Node:
+        word, operand = OPERATORS[name], values[-1]
+        axes = [d for axis, d in enumerate(self._along) if word.axis in (None, axis)]
+        match name:
+            case "gradient_squared":
+                return total(raised(d(operand), 2) for d in axes)
+            case "diffusion":
+                return total(d(product(values[0], d(operand))) for d in axes)
+        return total(d(operand, word.derivative_order) for d in axes)
+
+
+def _combine(node: Node, values: Sequence[Node]) -> Node:
+    match node:
+        case Sum():
+            return total(values)
+        case Negative():
+            return minus(values[0])
+        case Product():
+            return product(*values)
+        case Quotient():
+            return quotient(*values)
+        case Power():
+            n = whole(values[1])
+            return build.power(*values) if n is None else raised(values[0], n)
+        case Comparison(content=(sign,)):
+            return build.compare(sign, *values)
+        case Function(content=(name,)):
+            return build.function(name, *values)
+    raise EquationTypeError(f"{node} has no formula on a manufactured solution")
