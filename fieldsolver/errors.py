@@ -111,7 +111,15 @@ class SolveFailed(FieldSolverError, RuntimeError):
 
 
 class FileFormatError(FieldSolverError, ValueError):
-    """An equation file, data file or checkpoint cannot be used."""
+    """An equation file, data file or checkpoint cannot be used.
+
+    Attributes:
+        keys: the place in an equation file, outermost table first; empty when it is not one place.
+    """
+
+    def __init__(self, message: str, keys: tuple[str, ...] = ()) -> None:
+        self.keys = keys
+        super().__init__(message)
 
 
 class MissingDependencyError(FieldSolverError, ImportError):

@@ -81,7 +81,7 @@ def _symbol(node: Symbol, given: Mapping[str, Any]) -> Any:
         raise EquationTypeError(f"{node} has no value here")
     value = given[node.name]
     if isinstance(value, (list, tuple)):
-        return [[_tensor(entry) for entry in item] if isinstance(item, (list, tuple)) else _tensor(item) for item in value]
+        return [list(map(_tensor, item)) if isinstance(item, (list, tuple)) else _tensor(item) for item in value]
     return [_tensor(value)]
 
 

@@ -15,7 +15,9 @@ from .expansion import COMPOSED, component_of, expand
 from .graph import (
     Comparison,
     Component,
+    CoordinateSymbol,
     DefinedSymbol,
+    Depends,
     Dot,
     FieldSymbol,
     Function,
@@ -31,10 +33,12 @@ from .graph import (
     Symbol,
     Treatment,
 )
-from .normal_form import minus, product, quotient, raised, total, whole
+from .normal_form import ONE, ZERO, minus, product, quotient, raised, total, whole
 from .partial_derivative import Partial
 from .vocabulary import AXES, OPERATORS
 
+_AT_ZERO = dict.fromkeys(("sin", "tan", "asin", "atan", "sinh", "tanh", "sqrt", "erf", "abs"), ZERO)
+_AT_ZERO |= dict.fromkeys(("cos", "cosh", "exp"), ONE)
 Values = tuple[Node, ...]
 """One scalar expression per component."""
 
@@ -46,12 +50,17 @@ class Explicit:
         fields: the expressions of every state, velocities included, one per component.
         dimension: number of grid axes.
         assemble: makes one vector of scalars, for ``K @ phi``.
+        at: expressions to put for coordinates, such as the position of a wall.
     """
 
     def __init__(
-        self, fields: Mapping[str, Values], dimension: int, assemble: Callable[[Values], Node]
+        self,
+        fields: Mapping[str, Values],
+        dimension: int,
+        assemble: Callable[[Values], Node],
+        at: Mapping[Node, Node] | None = None,
     ) -> None:
-        self._fields, self._assemble = dict(fields), assemble
+        self._fields, self._assemble, self._at = dict(fields), assemble, dict(at or {})
         self._along = [Partial(build.coordinate(AXES[axis], axis)) for axis in range(dimension)]
         self._memo: dict[Node, Values] = {}
 
@@ -65,6 +74,10 @@ class Explicit:
             self._memo[node] = self._value(node)
         return self._memo[node]
 
+    def at(self, places: Mapping[Node, Node]) -> Explicit:
+        """The same with other coordinates."""
+        return Explicit(self._fields, len(self._along), self._assemble, places)
+
     def derivative(self, node: Node, axis: int, times: int = 1) -> Node:
         """A derivative of an explicit scalar along `axis`."""
         return self._along[axis](node, times)
@@ -73,10 +86,13 @@ class Explicit:
         match node:
             case FieldSymbol():
                 return self._fields[node.name]
-            case DefinedSymbol() if node.components > 1:
+            case DefinedSymbol() if node.components > 1 or (self._at and node.depends & Depends.SPACE):
                 return self(node.operands[0])
+            case CoordinateSymbol():
+                return (self._at.get(node, node),)
             case Symbol():
-                return (node,) if node.components == 1 else tuple(build.component(node, i) for i in range(node.components))
+                count = node.components
+                return tuple(build.component(node, i) for i in range(count)) if count > 1 else (node,)
             case Treatment():
                 return self(node.operands[0])
             case SpatialOperator():
@@ -133,6 +149,8 @@ def _combine(node: Node, values: Sequence[Node]) -> Node:
             return build.power(*values) if n is None else raised(values[0], n)
         case Comparison(content=(sign,)):
             return build.compare(sign, *values)
+        case Function(content=(name,)) if values[0] is ZERO and name in _AT_ZERO:
+            return _AT_ZERO[name]
         case Function(content=(name,)):
             return build.function(name, *values)
     raise EquationTypeError(f"{node} has no formula on a manufactured solution")

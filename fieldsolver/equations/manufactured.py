@@ -8,26 +8,24 @@ boundary and initial data. A solver of the new equation can then be held against
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from fieldsolver.errors import EquationError
-from fieldsolver.space.boundary import Condition, Neumann, Periodic, Robin, Side, side_name
 
 from . import build
 from .evaluate import evaluate
 from .explicit import Explicit, Values
 from .field_equation import FieldEquation
-from .grammar import parse_expression
-from .graph import Node, Symbol, walk
+from .graph import Node
 from .lowering import held_sides
-from .manufactured_input import parse_solution, refuse_equation, solution_scope
+from .manufactured_boundary import Conditions, exact_boundary, still_used
+from .manufactured_input import complete, parse_solution, refuse_equation
 from .normal_form import ZERO, minus, product, total
 from .partial_derivative import Partial
-from .points import parameter_points, vanishes_on_wall
+from .points import parameter_points
 
 _ROUNDS = "the equation does not survive being written as text; rename the fields and parameters that are also words"
 
@@ -101,8 +99,8 @@ class Manufactured:
     def truncation(self, t: float) -> Tensor:
         """``du/dt - f(t, u)`` on the solution, with the discrete `f`: the error of the discretisation, ``(C, *grid)``.
 
-        It is zero where unknowns lie on a Dirichlet wall, which holds them. With `PerSample` parameters it has their batch
-        in front.
+        It is zero where unknowns lie on a Dirichlet wall, which holds them. With `PerSample` parameters it has their
+        batch in front.
         """
         state = self.batched(t)
         with torch.no_grad():
@@ -122,16 +120,16 @@ class Manufactured:
         given = parameter_points(equation, t if t.dim() == 0 else 0.0)  # a solution contains no signals; a source may
         if equation.grid is not None:
             given |= dict(zip(equation.grid.axes, equation.grid.coordinates(), strict=True))
-        given["t"] = t.reshape(*t.shape, *(1,) * len(shape))
+        given["t"] = t.reshape((*t.shape, *(1,) * len(shape)))
         dtype = torch.complex128 if equation.is_complex else torch.float64
-        columns = [evaluate(node, given)[0].to(dtype).expand(*t.shape, *shape) for node in nodes]
+        columns = [evaluate(node, given)[0].to(dtype).expand((*t.shape, *shape)) for node in nodes]
         return torch.stack(columns, dim=t.dim())
 
     def symbolic_residual(self, points: int = 3, digits: int = 30) -> float:
         """Residual of the new equation on the solution, by SymPy's derivatives in `digits` digits.
 
-        The largest value of ``|d/dt u - f(u)|`` at random points, relative to the terms it is made of: zero up to the last
-        of the digits when the sources are right, whatever this module's own derivatives did.
+        The largest value of ``|d/dt u - f(u)|`` at random points, relative to the terms it is made of: zero up to the
+        last of the digits when the sources are right, whatever the graph's own derivatives did.
         """
         from .manufactured_proof import symbolic_residual
 
@@ -151,7 +149,7 @@ def manufacture(
         name: build.add(node, units.assemble(sources[name])) if any(s is not ZERO for s in sources[name]) else node
         for name, node in equation.statements.items()
     }
-    made = _declare(equation, statements, _boundary(equation, states, explicit), units)
+    made = _declare(equation, statements, exact_boundary(equation, states, explicit), units)
     texts = {name: str(units.assemble(values)) for name, values in sources.items()}
     result = Manufactured(made, equation, states, sources, texts, float(t0))
     if check:
@@ -168,65 +166,20 @@ def _source(equation: FieldEquation, name: str, exact: Values, explicit: Explici
     return tuple(total([d_dt(u, equation.orders[name]), minus(f)]) for u, f in zip(exact, right, strict=True))
 
 
-def _boundary(
-    equation: FieldEquation, states: Mapping[str, Values], explicit: Explicit
-) -> dict[str, dict[str, Condition]] | None:
-    """The conditions of the equation with the values of the solution; None without a grid."""
-    grid = equation.grid
-    if grid is None:
-        return None
-    return {
-        name: {
-            side_name(side, grid.axes): condition
-            if isinstance(condition, Periodic)
-            else _condition(equation, name, side, condition, states[name], explicit)
-            for side, condition in equation.layout.conditions[name].items()
-        }
-        for name in equation.statements
-    }
-
-
-def _condition(
-    equation: FieldEquation, name: str, side: Side, condition: Any, exact: Values, explicit: Explicit
-) -> Condition:
-    values = [_wall_value(condition, side, u, explicit) for u in exact]
-    values = [ZERO if vanishes_on_wall(equation, node, side) else node for node in values]
-    for node in values[1:]:
-        if node is not values[0] and not vanishes_on_wall(equation, build.subtract(node, values[0]), side):
-            raise EquationError(
-                f"the components of {name!r} have different boundary values at {side_name(side, equation.given.axes)!r} "
-                f"({values[0]} and {node}), but a boundary value is one for all of them; choose components that agree "
-                "there, or a periodic axis"
-            )
-    return replace(condition, value=0 if values[0] is ZERO else str(values[0]))
-
-
-def _wall_value(condition: Any, side: Side, u: Node, explicit: Explicit) -> Node:
-    axis, end = side
-    slope = explicit.derivative(u, axis)
-    outward = slope if end else minus(slope)
-    match condition:
-        case Neumann():
-            return outward
-        case Robin(a=a, b=b):
-            return total([product(build.number(a), u), product(build.number(b), outward)])
-    return u
-
-
 def _declare(
     equation: FieldEquation,
     statements: Mapping[str, Node],
-    boundary: dict[str, dict[str, Condition]] | None,
+    boundary: Conditions | None,
     units: Units,
 ) -> FieldEquation:
-    given = equation.given
+    given = complete(equation)
     left = {1: "d{0}/dt", 2: "d2{0}/dt2"}
     text = "\n".join(f"{left[equation.orders[name]].format(name)} = {node}" for name, node in statements.items())
     made = FieldEquation(
         text,
         grid=given.grid,
         boundary=boundary,
-        parameters={**_still_used(equation, statements, boundary), **units.parameters},
+        parameters={**still_used(equation, statements, boundary), **units.parameters},
         components=given.components,
         complex_fields=given.complex_fields,
         space_order=given.space_order,
@@ -236,19 +189,3 @@ def _declare(
     for name, raw in made.raw.items():  # trained values, not those of the declaration
         raw.data.copy_(equation.raw[name].data)
     return made
-
-
-def _still_used(
-    equation: FieldEquation, statements: Mapping[str, Node], boundary: dict[str, dict[str, Condition]] | None
-) -> dict[str, Any]:
-    """Parameters of the new equation; those of the old boundary values alone have gone, and would be refused."""
-    texts = [
-        condition.value
-        for sides in (boundary or {}).values()
-        for condition in sides.values()
-        if not isinstance(condition, Periodic) and isinstance(condition.value, str)
-    ]
-    scope = solution_scope(equation)
-    nodes = [*statements.values(), *(parse_expression(text, scope) for text in texts)]
-    used = {node.name for node in walk(*nodes) if isinstance(node, Symbol)}
-    return {name: value for name, value in equation.given.parameters.items() if name in used}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from fieldsolver.errors import EquationError, EquationTypeError, listing, nearest
 
 from . import build
-from .declaration import make_scope
+from .declaration import Given, make_scope
 from .explicit import Values
 from .field_equation import FieldEquation
 from .grammar import Scope, parse_expression
@@ -40,21 +41,30 @@ def refuse_equation(equation: FieldEquation) -> None:
     for node in walk(*equation.statements.values()):
         match node:
             case ModuleCall(content=(name, *_)):
-                raise EquationError(f"the module {name!r} has no formula, and so no manufactured solution; leave it out")
+                raise EquationError(f"the module {name!r} has no formula, so there is no source; leave it out")
             case Convolution() | Reduction():
                 raise EquationError(
                     f"{node} runs over the whole domain and has no formula on a manufactured solution; leave it out"
                 )
             case ParameterSymbol() if node.depends & Depends.SPACE:
                 raise EquationError(
-                    f"the fs.Spatial parameter {node.name!r} is known on grid points only, which gives no source between "
-                    "them; declare it as an expression of the coordinates"
+                    f"the fs.Spatial parameter {node.name!r} is known on grid points only, which gives no source "
+                    "between them; declare it as an expression of the coordinates"
                 )
+
+
+def complete(equation: FieldEquation) -> Given:
+    """The arguments that declare `equation`, sizes and kinds of the fields included however it was declared."""
+    return replace(
+        equation.given,
+        components={name: equation.layout.fields[name][1] for name in equation.statements},
+        complex_fields=tuple(name for name in equation.statements if name in equation.complex_fields),
+    )
 
 
 def solution_scope(equation: FieldEquation) -> Scope:
     """The names of a solution: parameters, coordinates and the time, but no fields."""
-    scope, declared, definitions = make_scope(list(equation.statements), equation.orders, equation.given)
+    scope, declared, definitions = make_scope(list(equation.statements), equation.orders, complete(equation))
     return Scope({name: scope.symbols[name] for name in (*declared, *definitions)}, {}, axes=equation.given.axes)
 
 

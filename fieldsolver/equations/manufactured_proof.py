@@ -1,4 +1,4 @@
-"""The residual of a manufactured solution by SymPy's derivatives, in many digits: an independent proof of the sources."""
+"""The residual of a manufactured solution by SymPy's derivatives, in many digits: independent proof of the sources."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def symbolic_residual(made: Manufactured, points: int, digits: int) -> float:
     plain = SympyView.of_equation(made.equation, exact=True)
     known = {name: [plain.of(node) for node in values] for name, values in made.solution.items()}
     view = SympyView.of_equation(made.equation, exact=True, known=known)
-    residuals = []  # (du/dt, right-hand side, source) per component
+    residuals: list[tuple[Any, Any, Any]] = []  # (du/dt, right-hand side, source) per component
     for name, sources in made.forcing.items():
         rates = [u.diff(view.t, made.equation.orders[name]) for u in known[name]]
         right = [f.doit() for f in view.entries(made.original.statements[name])]

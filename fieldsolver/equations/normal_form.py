@@ -1,8 +1,8 @@
 """Sums and products with like terms merged and whole numbers folded, exactly.
 
-Derived expressions (sources of manufactured solutions) would otherwise grow with every derivative. Nothing is expanded, and
-decimal literals are left alone unless they are short binary fractions, so no digit is lost. Nodes are hash-consed,
-which makes equal factors the same object.
+Derived expressions (sources of manufactured solutions) would otherwise grow with every derivative. Nothing is
+expanded, and decimal literals are left alone unless they are short binary fractions, so no digit is lost. Nodes are
+hash-consed, which makes equal factors the same object.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from .graph import Negative, Node, Number, Power, Product, Quotient, Sum
 ZERO, ONE = build.number(0), build.number(1)
 _I = build.number(1j)
 _MAX_DENOMINATOR = 1024
+_MAX_BITS = 900  # a number must stay below 1e308
 
 Factors = dict[Node, int]
 """Bases and their exponents."""
@@ -34,7 +35,7 @@ def total(terms: Iterable[Node]) -> Node:
 
 def product(*factors: Node) -> Node:
     """The product of scalars."""
-    coefficient, merged = Fraction(1), {}
+    coefficient, merged = Fraction(1), Factors()
     for node in factors:
         own, bases = _monomial(node)
         coefficient *= own
@@ -92,7 +93,7 @@ def _monomial(node: Node) -> tuple[Fraction, Factors]:
             coefficient, factors = _monomial(node.operands[0])
             return -coefficient, factors
         case Product():
-            coefficient, merged = Fraction(1), {}
+            coefficient, merged = Fraction(1), Factors()
             for operand in node.operands:
                 own, factors = _monomial(operand)
                 coefficient *= own
@@ -108,7 +109,8 @@ def _monomial(node: Node) -> tuple[Fraction, Factors]:
         case Power(operands=(base, exponent)) if isinstance(exponent, (Number, Negative)):
             n = whole(exponent)
             own, factors = _monomial(base)
-            if n is not None and (own or n >= 0) and abs(n) * max(own.numerator.bit_length(), own.denominator.bit_length()) < 900:
+            bits = max(own.numerator.bit_length(), own.denominator.bit_length())
+            if n is not None and (own or n >= 0) and abs(n) * bits < _MAX_BITS:
                 return own**n, {inner: power * n for inner, power in factors.items()} if n else {}
     return Fraction(1), {node: 1}
 

@@ -12,7 +12,6 @@ from . import build
 from .differentiate import _RULES
 from .graph import (
     Component,
-    CoordinateSymbol,
     DefinedSymbol,
     Depends,
     Function,
@@ -32,9 +31,9 @@ from .normal_form import ONE, ZERO, minus, product, quotient, raised, total, who
 
 
 class Partial:
-    """Derivatives with respect to one coordinate, or the time; every subexpression is differentiated once."""
+    """Derivatives with respect to a coordinate or the time; every subexpression is differentiated once."""
 
-    def __init__(self, variable: CoordinateSymbol | TimeSymbol) -> None:
+    def __init__(self, variable: Node) -> None:
         self.variable = variable
         self._kind = Depends.TIME if isinstance(variable, TimeSymbol) else Depends.SPACE
         self._memo: dict[Node, Node] = {}
@@ -78,7 +77,7 @@ class Partial:
             case DefinedSymbol() | Treatment():
                 return self._of(node.operands[0])
             case Component(operands=(MatrixProduct(operands=(matrix, operand)),), content=(index,)):
-                rate = self._of(operand)  # a sum of scalars times constant vectors: `Explicit` puts no other behind a matrix
+                rate = self._of(operand)  # a sum of scalars times constant vectors, by `Explicit`
                 return build.component(build.matrix_product(matrix, rate), index) if rate is not ZERO else ZERO
             case Component(operands=(Symbol() as symbol,)):
                 return self._of(symbol)

@@ -36,7 +36,8 @@ def parameter_points(
         if place == "per sample":
             value = value[0]
         elif place == "signal":
-            value = sample(value, equation.layout.signals[name], torch.as_tensor(t, dtype=torch.float64), 0)
+            moment = torch.as_tensor(t, dtype=torch.float64).reshape(1, 1)
+            value = sample(value, equation.layout.signals[name], moment, 0)[0]
         elif place == "spatial":
             continue
         given[name] = value if value.dim() == 0 else [list(row) if row.dim() else row for row in value]
@@ -66,9 +67,15 @@ def vanishes_on_wall(equation: FieldEquation, node: Node, side: Side) -> bool:
     return bool(on_wall <= _ROUND_OFF * inside)
 
 
-def jump(equation: FieldEquation, node: Node, axis: int, t0: float) -> float:
-    """The largest difference between the two ends of an axis, relative to the size of the expression."""
+def jump(equation: FieldEquation, node: Node, axis: int, t0: float, least: float = 0.0) -> float:
+    """The largest difference between the two ends of an axis, relative to the size of the expression or to `least`."""
     grid, parameters = equation.layout.required_grid(), parameter_points(equation)
     low, high = (evaluate(node, parameters | random_places(grid, t0, side=(axis, end)))[0] for end in (0, 1))
-    scale = evaluate(node, parameters | random_places(grid, t0))[0].abs().max()
-    return float((low - high).abs().max() / (scale + torch.finfo(torch.float64).tiny))
+    scale = max(size(equation, node, t0), least, torch.finfo(torch.float64).tiny)
+    return float((low - high).abs().max()) / scale
+
+
+def size(equation: FieldEquation, node: Node, t0: float) -> float:
+    """The largest modulus at random points of the domain."""
+    places = random_places(equation.layout.required_grid(), t0)
+    return float(evaluate(node, parameter_points(equation) | places)[0].abs().max())

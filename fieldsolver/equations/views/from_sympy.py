@@ -21,8 +21,8 @@ def from_sympy(expression: Any, symbols: Mapping[Any, Node]) -> Node:
     """The graph of an elementary SymPy expression.
 
     Args:
-        expression: sums, products, powers, numbers, ``pi``, ``E``, ``I``, the functions of the language, `Piecewise` with
-            one condition, and derivatives along coordinates.
+        expression: sums, products, powers, numbers, ``pi``, ``E``, ``I``, the functions of the language,
+            `Piecewise` with one condition, and derivatives along coordinates.
         symbols: the node of every symbol, by name or by the symbol itself; `SympyView.symbols` is such a table, and
             names fields and velocities too.
 
@@ -53,7 +53,7 @@ class _Reader:
             return self._symbols[e]
         if isinstance(e, sp.Symbol):
             return self._named(e.name)
-        if isinstance(e, sp.Number):
+        if isinstance(e, sp.Number) or e is sp.zoo:
             return self._number(e)
         constants = {sp.pi: build.constant("pi"), sp.E: build.constant("e"), sp.I: build.number(1j)}
         if e in constants:
@@ -125,13 +125,13 @@ class _Reader:
         conditional = len(e.args) == 2 and e.args[1].cond == self._sympy.true
         condition = e.args[0].cond
         if not conditional or getattr(condition, "rel_op", "") not in ("<", "<=", ">", ">="):
-            raise EquationTypeError(f"only Piecewise((a, left < right), (b, True)) has a counterpart, where(...); got {e}")
+            raise EquationTypeError(f"only Piecewise((a, left < right), (b, True)) can become where(...), got {e}")
         compared = build.compare(condition.rel_op, self.read(condition.lhs), self.read(condition.rhs))
         return build.function("where", compared, self.read(e.args[0].expr), self.read(e.args[1].expr))
 
     def _derivative(self, e: Any) -> Node:
         inner, counts = e.expr, list(e.variable_count)
-        for variable, order in counts:
+        for variable, _ in counts:
             if self._sympy.Derivative(inner, variable) in self._symbols:  # a velocity, which SymPy merges with the rest
                 inner = self._sympy.Derivative(inner, variable)
                 counts = [(v, n - (v == variable)) for v, n in counts]
@@ -153,7 +153,7 @@ class _Reader:
     def _function(self, e: Any) -> Node:
         name = type(e).__name__
         if name not in _FUNCTIONS:
-            raise EquationTypeError(f"{e} has no counterpart in the equation language; rewrite {name} in elementary functions")
+            raise EquationTypeError(f"{e} has no counterpart in the equation language; rewrite {name} in its functions")
         arguments = list(e.args)
         if name == "Heaviside":
             if len(arguments) == 2 and arguments[1] != self._sympy.Rational(1, 2):

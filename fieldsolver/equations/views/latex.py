@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..graph import Node, Power, Symbol
 from .names import latex_name
-from .notation import Binding, Notation, Piece, axis_of
+from .notation import Binding, Notation, Piece, axis_of, whole_or_real
 
 if TYPE_CHECKING:
     from ..field_equation import FieldEquation
@@ -50,9 +50,10 @@ class LatexNotation(Notation):
         """A literal; the imaginary unit is upright."""
         if isinstance(value, complex):
             unit = r"\mathrm{i}"
-            return (unit, Binding.ATOM) if value == 1j else (f"{_shown(value.imag)} {unit}", Binding.PRODUCT)
+            size = _shown(whole_or_real(value.imag))
+            return (unit, Binding.ATOM) if value == 1j else (f"{size} {unit}", Binding.POWER)
         shown = _shown(value)
-        return shown, Binding.PRODUCT if "cdot" in shown else Binding.ATOM
+        return shown, Binding.POWER if "cdot" in shown else Binding.ATOM
 
     def velocity(self, field: str) -> str:
         """The time derivative of a field."""

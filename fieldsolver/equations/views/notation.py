@@ -220,3 +220,8 @@ def axis_of(operator: str) -> tuple[str, int]:
     """``"d2_dx2"`` -> ``("x", 2)``."""
     front, _, back = operator.partition("_d")
     return back[0], int(front[1:] or 1)
+
+
+def whole_or_real(value: float) -> int | float:
+    """``2.0`` as ``2``: imaginary literals do not tell 2j from 2.0j."""
+    return int(value) if value.is_integer() else value

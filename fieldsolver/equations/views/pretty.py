@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..graph import Node, Power, Symbol
 from .names import SUPERSCRIPTS, pretty_name, subscript
-from .notation import Binding, Notation, Piece, axis_of, exponent_of
+from .notation import Binding, Notation, Piece, axis_of, exponent_of, whole_or_real
 
 if TYPE_CHECKING:
     from ..field_equation import FieldEquation
@@ -41,8 +41,8 @@ class PrettyNotation(Notation):
     def number(self, value: int | float | complex) -> Piece:
         """A literal; ``2 i`` for imaginary ones."""
         if isinstance(value, complex):
-            return ("i", Binding.ATOM) if value == 1j else (f"{_shown(value.imag)} i", Binding.PRODUCT)
-        return _shown(value), Binding.PRODUCT if "·" in _shown(value) else Binding.ATOM
+            return ("i", Binding.ATOM) if value == 1j else (f"{_shown(whole_or_real(value.imag))} i", Binding.POWER)
+        return _shown(value), Binding.POWER if "·" in _shown(value) else Binding.ATOM
 
     def velocity(self, field: str) -> str:
         """The time derivative of a field."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fieldsolver.errors import EquationTypeError
 
+from .. import build
 from ..expansion import COMPOSED, component_of, expand
 from ..graph import (
     Comparison,
@@ -96,6 +97,9 @@ class SympyView:
         self.t = sympy.Symbol("t", real=True)
         self.coordinates = tuple(sympy.Symbol(name, real=True) for name in axes)
         self._entries: dict[Node, tuple[Any, ...]] = {}
+        self._remember(self.t, build.time())
+        for axis, coordinate in enumerate(self.coordinates):
+            self._remember(coordinate, build.coordinate(coordinate.name, axis))
 
     @classmethod
     def of_equation(cls, equation: FieldEquation, **options: Any) -> SympyView:
@@ -125,9 +129,9 @@ class SympyView:
             case Constant(content=(name,)):
                 return [self._sympy.pi if name == "pi" else self._sympy.E]
             case TimeSymbol():
-                return [self._remember(self.t, node)]
+                return [self.t]
             case CoordinateSymbol():
-                return [self._remember(self.coordinates[node.axis], node)]
+                return [self.coordinates[node.axis]]
             case FieldSymbol():
                 return self._field(node)
             case ParameterSymbol():
@@ -136,7 +140,7 @@ class SympyView:
                 return self.entries(node.operands[0])
             case SpatialOperator():
                 return self._operator(node)
-            case Noise(content=(kind, index, length)):
+            case Noise(content=(_, index, length)):
                 name = f"xi_{index}" if length is None else f"eta_{index}"
                 return [self._function_of_place(name, node, real=True)]
             case Component() | Stack() | Dot() | MatrixProduct():
@@ -149,7 +153,8 @@ class SympyView:
 
     def _remember(self, symbol: Any, node: Node) -> Any:
         if self.symbols.setdefault(symbol, node) is not node:
-            raise EquationTypeError(f"{self.symbols[symbol]} and {node} would both be called {symbol} in SymPy; rename one")
+            other = self.symbols[symbol]
+            raise EquationTypeError(f"{other} and {node} would both be called {symbol} in SymPy; rename one")
         return symbol
 
     def _number(self, value: int | float | complex) -> Any:
@@ -166,7 +171,8 @@ class SympyView:
         name = node.field if isinstance(node, VelocitySymbol) else node.name
         functions = []
         for index, entry in enumerate(_entries_of(node)):
-            applied = self._sympy.Function(_numbered(name, node.components, index), real=real)(self.t, *self.coordinates)
+            function = self._sympy.Function(_numbered(name, node.components, index), real=real)
+            applied = function(self.t, *self.coordinates)
             applied = self._sympy.Derivative(applied, self.t) if isinstance(node, VelocitySymbol) else applied
             functions.append(self._remember(applied, entry))
         return functions

@@ -1,0 +1,114 @@
+"""What is legal in an equation file, and probably not meant: found by a first step and by looking at the numbers."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+import fieldsolver as fs
+from fieldsolver.equations.files.document import Document
+from fieldsolver.equations.files.load import EquationFile
+
+POINTS_PER_WAVE = 6
+"""Central differences of order two are 10 % wrong on a wave of this many points."""
+
+
+def warnings_about(document: Document, file: EquationFile) -> list[str]:
+    """Sentences; raises the errors of `fieldsolver.solve` when the first step cannot be taken at all."""
+    return [*_first_step(file), *_short_waves(file.equation), *_short_signals(file), *_unused(document, file)]
+
+
+def _first_step(file: EquationFile) -> Iterator[str]:
+    if file.equation.noises:
+        yield "the equation has noise, and there is no stochastic method yet: it can be read but not solved"
+        return
+    options = {key: value for key, value in file.solve.items() if key != "max_steps"}
+    try:
+        with torch.no_grad(), warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            solution = fs.solve(
+                file.equation, file.initial, max_steps=1, on_failure="keep", progress=False, **options
+            )
+    except fs.StabilityError as error:
+        yield str(error)
+        return
+    yield from (str(warning.message) for warning in caught if "stability limit" in str(warning.message))
+    expected = (int(fs.Status.SUCCESS), int(fs.Status.MAX_STEPS_REACHED))
+    for status in sorted(set(solution.status.reshape(-1).tolist()) - set(expected)):
+        yield f"the first step fails: {fs.Status(status).sentence}"
+
+
+@dataclass(frozen=True)
+class Growth:
+    """The fastest growing plane wave along one axis: its rate, its length, and whether no shorter one is on the grid."""
+
+    rate: float
+    length: float
+    shortest: bool
+
+
+def _short_waves(equation: fs.FieldEquation) -> Iterator[str]:
+    """Waves of the linear part that grow and that the grid cannot carry."""
+    if equation.grid is None:
+        return
+    for axis, name in enumerate(equation.grid.axes):
+        growth = fastest_growth(equation, axis)
+        if growth is None:
+            continue
+        spacing = equation.grid.spacing[axis]
+        if growth.shortest:
+            yield (
+                f"along {name} the linear part makes waves grow the faster the shorter they are, down to the spacing of "
+                "the grid: the equation has no solution that a finer grid would approach; check the sign of its diffusion"
+            )
+        elif growth.length < POINTS_PER_WAVE * spacing:
+            yield (
+                f"along {name} the fastest growing wave of the linear part is {growth.length:.4g} long, "
+                f"{growth.length / spacing:.1f} points; a spacing below {growth.length / POINTS_PER_WAVE:.4g} "
+                f"gives it {POINTS_PER_WAVE}"
+            )
+
+
+def fastest_growth(equation: fs.FieldEquation, axis: int, samples: int = 512) -> Growth | None:
+    """The wave that grows fastest, if one grows faster than the uniform state; None also when it is not known."""
+    grid = equation.layout.required_grid()
+    waves = np.zeros((samples, grid.dimension))
+    waves[:, axis] = np.linspace(0.0, math.pi / grid.spacing[axis], samples)
+    try:
+        rates = np.linalg.eigvals(equation.symbol(waves)).real.max(axis=-1)
+    except (fs.EquationError, np.linalg.LinAlgError):
+        return None
+    best = int(rates.argmax())
+    if rates[best] <= max(rates[0], 0.0) + 1e-9 * np.abs(rates).max():
+        return None
+    return Growth(float(rates[best]), 2 * math.pi / waves[best, axis], shortest=best == samples - 1)
+
+
+def _short_signals(file: EquationFile) -> Iterator[str]:
+    low, high = sorted(file.solve["t_span"])
+    for name, times in file.equation.layout.signals.items():
+        first, last = float(times[0]), float(times[-1])
+        if first > low or last < high:
+            yield (
+                f"the signal {name!r} is known from {first:g} to {last:g}, the solution runs from {low:g} to {high:g}; "
+                "outside its samples a signal keeps its first and last value"
+            )
+
+
+def _unused(document: Document, file: EquationFile) -> Iterator[str]:
+    solve, initial, grid = document.table("solve"), document.table("initial"), document.table("grid")
+    if "dt" in solve and (given := [key for key in ("rtol", "atol") if key in solve]):
+        yield f"[solve] has {' and '.join(given)}, which fixed steps (dt) do not use"
+    if "dt" not in solve and "check" in solve:
+        yield "[solve] has check, which only fixed steps (dt) use"
+    if "seed" in initial and not any(isinstance(entry, dict) and entry.get("noise") for entry in initial.values()):
+        yield "[initial] has a seed and no noise"
+    if "periodic" in grid and file.equation.layout.required_grid().centring == "cell":
+        yield "[grid] has periodic, which only node-centred grids use; [boundary] says it for cells"
+    if document.table("output") and file.equation.grid is None:
+        yield "[output] is about the animation, and without a grid there is none"
