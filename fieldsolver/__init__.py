@@ -18,7 +18,7 @@ from .errors import (
     StabilityError,
     StateError,
 )
-from .solve import Explanation, Solution, explain, solve
+from .solve import Explanation, FitResult, Solution, explain, fit, solve
 from .space import Dirichlet, Grid, Neumann, Periodic, Robin
 from .stepping import Status
 
@@ -31,6 +31,7 @@ __all__ = [
     "FieldSolverError",
     "FieldSolverWarning",
     "FileFormatError",
+    "FitResult",
     "Grid",
     "GridError",
     "Neumann",
@@ -48,6 +49,7 @@ __all__ = [
     "Status",
     "__version__",
     "explain",
+    "fit",
     "nn",
     "solve",
 ]

@@ -11,7 +11,7 @@ import math
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,9 +72,9 @@ def load_equation(path: str | os.PathLike[str]) -> EquationFile:
     top.only(("schema", "title", "source", *_TABLES))
     _check_schema(top)
     parts = {name: top.table(name) for name in _TABLES}
-    for name in ("equation", "initial", "solve"):
-        if name not in top.content:
-            raise FileFormatError(f"{path} has no [{name}] table; it needs at least [equation], [initial] and [solve]")
+    missing = [name for name in ("equation", "initial", "solve") if name not in top.content]
+    if missing:
+        raise FileFormatError(f"{path} has no [{missing[0]}] table; it needs [equation], [initial] and [solve]")
     solve, dtype = _solve(parts["solve"])
     parameters = {name: _parameter(parts["parameters"], name) for name in parts["parameters"].content}
     starts = _initial_expressions(parts["initial"])
@@ -93,8 +93,7 @@ class _Table:
     where: str
     content: dict[str, Any]
 
-    def only(self, known: Iterable[str]) -> None:
-        known = list(known)
+    def only(self, known: Sequence[str]) -> None:
         for key in self.content:
             if key not in known:
                 raise self.error(f"does not know the key {key!r}; known: {listing(known)}{nearest(key, known)}")
@@ -112,8 +111,7 @@ class _Table:
         return _Table(self.path, where or f"[{key}]", content)
 
     def text(self, key: str, default: str | None = None) -> str:
-        value = self.content.get(key, default)
-        if not isinstance(value, str):
+        if not isinstance(value := self.content.get(key, default), str):
             raise self.wrong(key, "text") if key in self.content else self.error(f"lacks {key!r} (text)")
         return value
 
@@ -124,14 +122,12 @@ class _Table:
         return value
 
     def number(self, key: str, default: float | None = None) -> float:
-        value = self.content.get(key, default)
-        if not is_number(value):
+        if not is_number(value := self.content.get(key, default)):
             raise self.wrong(key, "a finite number")
         return value  # type: ignore[return-value]  # is_number has just said so
 
     def flag(self, key: str, default: bool) -> bool:
-        value = self.content.get(key, default)
-        if not isinstance(value, bool):
+        if not isinstance(value := self.content.get(key, default), bool):
             raise self.wrong(key, "true or false")
         return value
 
@@ -217,8 +213,7 @@ def _boundary(table: _Table, grid: Grid | None) -> Any:
 
 
 def _sides_or_condition(table: _Table, key: str, axes: Sequence[str]) -> Any:
-    value = table.content[key]
-    if not isinstance(value, dict) or set(value) & set(_CONDITIONS):
+    if not isinstance(table.content[key], dict) or set(table.content[key]) & set(_CONDITIONS):
         return _condition(table, key)
     sides = table.table(key, f"{table.where} {key}")
     sides.only([*(axis + end for axis in axes for end in ("", "-", "+")), *_CONDITIONS])
@@ -245,9 +240,9 @@ def _condition(table: _Table, key: str) -> Condition:
 
 def _wall_value(table: _Table, key: str) -> float | str:
     value = table.content.get(key, 0.0)
-    if not isinstance(value, str) and not is_number(value):
-        raise table.wrong(key, 'a number or an expression such as "sin(2*pi*t)"')
-    return value
+    if isinstance(value, str) or is_number(value):
+        return value
+    raise table.wrong(key, 'a number or an expression such as "sin(2*pi*t)"')
 
 
 def _parameter(table: _Table, name: str) -> Any:
@@ -273,9 +268,9 @@ def mlp(table: _Table, dtype: torch.dtype) -> nn.Module:
     if not isinstance(hidden, list) or not all(type(n) is int and n > 0 for n in hidden):
         raise table.wrong("hidden", "a list of positive integers")
     sizes = [table.integer("inputs", least=1), *hidden, table.integer("outputs", least=1)]
+    layers: list[nn.Module] = []
     with torch.random.fork_rng(devices=[]):  # the file's seed must not disturb the caller's random numbers
         torch.manual_seed(table.integer("seed", 0))
-        layers: list[nn.Module] = []
         for given, made in itertools.pairwise(sizes):
             layers += [nn.Linear(given, made, dtype=dtype), nn.Tanh()]
     return nn.Sequential(*layers[:-1])
@@ -366,8 +361,8 @@ def _evaluate(
     with torch.no_grad():
         (value,) = equation.run_tape(tape, torch.tensor(t0, dtype=torch.float64), like)
     full = torch.as_tensor(value).to(wide).expand(size, *equation.state_shape[1:]).clone()
-    narrow = (torch.complex64 if wide.is_complex else torch.float32) if dtype == torch.float32 else wide
-    return (full if size > 1 else full.squeeze(0)).to(narrow)
+    full = full if size > 1 else full.squeeze(0)
+    return full if dtype == torch.float64 else full.to(torch.complex64 if wide.is_complex else torch.float32)
 
 
 def _solve(table: _Table) -> tuple[dict[str, Any], torch.dtype]:

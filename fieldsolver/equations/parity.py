@@ -86,5 +86,7 @@ def _operator(node: SpatialOperator, below: list[int], side: Side) -> int:
     word = OPERATORS[node.name]
     if node.name == "gradient_squared":
         return 1 if below[0] else 0
+    if node.name == "diffusion":
+        return below[1]  # its coefficient is reflected evenly at every wall, whatever it is
     flips = word.axis == side[0] and word.derivative_order % 2 == 1
     return _product(below) * (-1 if flips else 1)

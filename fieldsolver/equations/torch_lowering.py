@@ -22,7 +22,7 @@ from fieldsolver.errors import BoundaryError, EquationTypeError, GridError
 from fieldsolver.space.boundary import Condition, Dirichlet, Neumann, Periodic, Side, side_name
 from fieldsolver.space.closure import GhostRule, ghost_block, ghost_rule
 from fieldsolver.space.grid import Grid
-from fieldsolver.space.operators import derivative, diffusion, diffusion_half_width, stencil_half_width
+from fieldsolver.space.operators import Wall, derivative, diffusion, diffusion_half_width, stencil_half_width
 
 from .graph import (
     Comparison,
@@ -43,6 +43,7 @@ from .graph import (
     SpatialOperator,
     Sum,
     TimeSymbol,
+    walk,
 )
 from .parity import parity
 from .tape import Tape, TapeBuilder
@@ -168,8 +169,9 @@ class Lowering:
             meets_field = bool(node.depends & (Depends.SPACE | Depends.STATE))
             timelike = bool(operand.depends & Depends.TIME)
             # The branches of where would otherwise decide the precision of the result between themselves.
-            branch = node.content == ("where",) and not isinstance(operand, Comparison)
-            if meets_field and (timelike or branch) and not operand.depends & (Depends.SPACE | Depends.STATE):
+            branch = node.content == ("where",)
+            is_value = not isinstance(operand, Comparison) and not operand.depends & (Depends.SPACE | Depends.STATE)
+            if meets_field and is_value and (timelike or branch):
                 register = self._tape.emit(_like_state, register, self._input["like"])
             registers.append(register)
         return registers
@@ -264,7 +266,7 @@ class Lowering:
         grid = self._grid()
         if isinstance(place, OnWall) and place.axis == node.axis:
             wall = grid.bounds[node.axis][place.end]
-            return self._tape.emit(lambda: wall)
+            return self._tape.emit(partial(_like_state, wall), self._input["like"])
         width = place.width if isinstance(place, Extended) and place.axis == node.axis else 0
         positions = grid.coordinate(node.axis, below=width, above=width)
         shape = [-1] + [1] * (grid.dimension - 1 - node.axis)
@@ -297,12 +299,34 @@ class Lowering:
     def _derivative(self, node: SpatialOperator, axis: int, m: int, order: int) -> int:
         place = self._stencil_place(axis, stencil_half_width(m, order))
         function = partial(derivative, m=m, order=order, **self._along(axis))
-        return self._tape.emit(function, self.compile(node.operands[-1], place))
+        return self._tape.emit(function, self._spread(node.operands[-1], axis, place))
 
     def _diffusion(self, node: SpatialOperator, axis: int, order: int) -> int:
         place = self._stencil_place(axis, diffusion_half_width(order))
-        function = partial(_diffusion, order=order, **self._along(axis))
-        return self._tape.emit(function, *self._arguments(node, place))
+        options = {key: value for key, value in self._along(axis).items() if key != "periodic"}
+        function = partial(_diffusion, order=order, walls=self._walls(node.operands[-1], axis), **options)
+        coefficient, _ = self._arguments(node, place)
+        return self._tape.emit(function, coefficient, self._spread(node.operands[-1], axis, place))
+
+    def _walls(self, operand: Node, axis: int) -> tuple[Wall, Wall] | None:
+        if self.layout.is_periodic(axis):
+            return None
+        fields = [node.name for node in walk(operand) if isinstance(node, FieldSymbol)]
+
+        def held(end: int) -> bool:
+            kinds = [isinstance(self.layout.conditions[name][axis, end], Dirichlet) for name in fields]
+            return parity(operand, self.layout, (axis, end)) == -1 or (bool(kinds) and all(kinds))
+
+        on_node = self._grid().has_end_nodes(axis)
+        return Wall(on_node, held(0)), Wall(on_node, held(1))
+
+    def _spread(self, operand: Node, axis: int, place: Extended | None) -> int:
+        """What a stencil along `axis` reads: an expression of ``y`` alone has no points along ``x`` until it is given some."""
+        register = self.compile(operand, place)
+        if operand.depends & Depends.STATE:
+            return register
+        points = self._grid().shape[axis] + (2 * place.width if place else 0)
+        return self._tape.emit(partial(_expand, dim=axis - self.layout.dimension, size=points), register)
 
     def _stencil_place(self, axis: int, width: int) -> Extended | None:
         grid = self._grid()
@@ -441,6 +465,13 @@ def _like_state(value: Any, like: torch.Tensor) -> torch.Tensor:
 
 def _pick(values: torch.Tensor, *, dim: int, index: int) -> torch.Tensor:
     return values.narrow(dim, index, 1)
+
+
+def _expand(values: torch.Tensor, *, dim: int, size: int) -> torch.Tensor:
+    values = values.reshape((1,) * max(-dim - values.dim(), 0) + values.shape)
+    shape = list(values.shape)
+    shape[dim] = size
+    return values.expand(shape)
 
 
 def _hold(values: torch.Tensor, wall: Any = 0.0, *, dim: int, end: int) -> torch.Tensor:

@@ -7,6 +7,7 @@ All act on tensors of shape ``(..., *grid)``; `dim` is the axis counted from the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import torch
@@ -36,8 +37,27 @@ def diffusion_half_width(order: int) -> int:
     return order - 1
 
 
+@dataclass(frozen=True)
+class Wall:
+    """One end of a non-periodic axis, as `diffusion` sees it.
+
+    Attributes:
+        on_node: the wall is an unknown instead of half a cell away.
+        held: the value is given there (Dirichlet) rather than the slope.
+    """
+
+    on_node: bool
+    held: bool
+
+
 def diffusion(
-    coefficient: torch.Tensor, values: torch.Tensor, dim: int, order: int, spacing: float, *, periodic: bool
+    coefficient: torch.Tensor,
+    values: torch.Tensor,
+    dim: int,
+    order: int,
+    spacing: float,
+    *,
+    walls: tuple[Wall, Wall] | None,
 ) -> torch.Tensor:
     """``d/dx (D du/dx)`` in conservative form: face fluxes of staggered differences, then their difference.
 
@@ -45,15 +65,61 @@ def diffusion(
 
     Args:
         coefficient: D on the same points as `values` (a single number per sample broadcasts).
-        values: ``(..., *grid)`` if `periodic`, else with `diffusion_half_width(order)` ghosts.
+        values: ``(..., *grid)`` if periodic, else with `diffusion_half_width(order)` ghosts.
+        walls: the two ends, or None if periodic.
     """
     slope, mean = staggered_stencil(order)
+    periodic = walls is None
     face_slope = _to_faces(values, dim, slope, 1 / spacing, periodic=periodic)
-    if coefficient.dim() >= -dim and coefficient.shape[dim] > 1:
-        coefficient = _to_faces(coefficient, dim, mean, 1.0, periodic=periodic)
-    flux = coefficient * face_slope
+    if coefficient.dim() < -dim or coefficient.shape[dim] == 1:
+        flux = coefficient * face_slope
+    else:
+        faces = _to_faces(coefficient, dim, mean, 1.0, periodic=periodic)
+        flux = faces * face_slope
+        for end, wall in enumerate(walls or ()):
+            flux = _with_ghost_fluxes(flux, face_slope, faces, coefficient, dim, end, order, wall)
     # Faces lie to the right of their cell, so the difference is taken backwards.
     return _to_faces(flux, dim, slope, 1 / spacing, periodic=periodic, backward=True)
+
+
+def _with_ghost_fluxes(
+    flux: torch.Tensor,
+    slope: torch.Tensor,
+    faces: torch.Tensor,
+    coefficient: torch.Tensor,
+    dim: int,
+    end: int,
+    order: int,
+    wall: Wall,
+) -> torch.Tensor:
+    """Fluxes beyond a wall, from the coefficient *reflected* there, whatever it would be if it went on.
+
+    With face ``k`` the mirror of ghost face ``-k``, D the coefficient, s the slope of the extended field and w its slope on
+    the wall,
+
+        F_(-k) = D_k (s_(-k) - 2 w) + 2 D_wall w      (D_k s_(-k) where the value is held)
+
+    so that no slope on the wall means ``F_(-k) = -F_k``: nothing passes, and the operator is symmetric.
+    """
+    ghosts, total = order // 2 - 1 + int(wall.on_node), flux.shape[dim]
+    if ghosts == 0:
+        return flux
+
+    def layers(array: torch.Tensor, first: int, count: int) -> torch.Tensor:
+        """`count` layers, the first of them `first` layers from this end."""
+        return array.narrow(dim, first if end == 0 else array.shape[dim] - first - count, count)
+
+    mirrored = layers(faces, ghosts + int(not wall.on_node), ghosts).flip(dim)
+    beyond = mirrored * layers(slope, 0, ghosts)
+    if not wall.held:
+        if wall.on_node:
+            on_wall = layers(slope, ghosts - 1, 2).mean(dim, keepdim=True)
+            coefficient_on_wall = layers(coefficient, diffusion_half_width(order), 1)
+        else:
+            on_wall, coefficient_on_wall = layers(slope, ghosts, 1), layers(faces, ghosts, 1)
+        beyond = beyond + 2 * on_wall * (coefficient_on_wall - mirrored)
+    inside = layers(flux, ghosts, total - ghosts)
+    return torch.cat([beyond, inside] if end == 0 else [inside, beyond], dim=dim)
 
 
 def _to_faces(

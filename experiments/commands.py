@@ -1,0 +1,151 @@
+"""The subcommands; their signatures and docstrings are the command line's options and help (tyro reads them)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from fieldsolver.errors import OptionError
+
+from .files import writable_folder
+from .options import RunOptions
+from .registry import EXPERIMENTS, find_experiment
+
+OUT = Path("out")
+File = Annotated[str, tyro.conf.arg(metavar="FILE")]
+Name = Annotated[str, tyro.conf.arg(metavar="NAME|FILE")]
+
+
+def demo(out: Path = OUT) -> int:
+    """Train the digits in a short form and solve Gray-Scott; ends with the paths of the report and the animation.
+
+    Args:
+        out: folder for the results.
+    """
+    from .demo import run_demo
+
+    run_demo(writable_folder(out))
+    return 0
+
+
+def list_(
+    what: tyro.conf.Positional[Literal["all", "methods", "equations", "experiments", "modules"]] = "all",
+) -> int:
+    """Say what there is: methods, shipped equation files, experiments, module kinds for equation files.
+
+    Args:
+        what: which list.
+    """
+    from .listings import LISTINGS
+
+    for name, lines in LISTINGS.items():
+        if what in ("all", name):
+            print(f"{name}:")
+            print("\n".join(f"  {key:<26} {text}" for key, text in lines().items()))
+    return 0
+
+
+def solve(
+    file: File,
+    out: Path = OUT,
+    t_end: float | None = None,
+    dt: float | None = None,
+    method: str | None = None,
+    no_animation: bool = False,
+    no_check: bool = False,
+) -> int:
+    """Solve an equation file and write data, figure, animation and report.
+
+    Args:
+        file: an equation file (TOML), or the name of a shipped one (see `fieldsolver list equations`).
+        out: folder for the results; they go into OUT/NAME.
+        t_end: end of the time span instead of the file's.
+        dt: fixed step instead of the file's settings.
+        method: scheme instead of the file's.
+        no_animation: write no animation.
+        no_check: skip the second, finer run that estimates the error.
+    """
+    from .solve_file import solve_file
+
+    paths, failure = solve_file(
+        file, out, t_end=t_end, dt=dt, method=method, animation=not no_animation, check=not no_check
+    )
+    print("\n".join(map(str, paths)))
+    if failure is not None:
+        raise failure
+    return 0
+
+
+def train(
+    name: Name,
+    out: Path = OUT,
+    seeds: int | None = None,
+    epochs: int | None = None,
+    resume: bool = False,
+    quick: bool = False,
+) -> int:
+    """Run an experiment on real data; writes OUT/NAME/report.md, config.toml, result.nc and the weights.
+
+    Args:
+        name: an experiment (see `fieldsolver list experiments`), or the config.toml of an earlier run to repeat it.
+        out: folder for the results; they go into OUT/NAME.
+        seeds: number of seeds.
+        epochs: number of passes over the data.
+        resume: continue an interrupted run from its last checkpoint.
+        quick: a short form; its numbers are those of a short run.
+    """
+    from .run_config import read_run_config
+
+    for label, value in (("--seeds", seeds), ("--epochs", epochs)):
+        if value is not None and value < 1:
+            raise OptionError(f"{label} is at least 1, got {value}")
+    if name not in EXPERIMENTS and Path(name).suffix == ".toml":
+        stored = read_run_config(Path(name))
+        name, quick = stored.experiment, quick or stored.quick
+        seeds, epochs = seeds or stored.seeds, epochs or stored.epochs
+    experiment = find_experiment(name)
+    folder = writable_folder(out / name)
+    report = experiment.load()(RunOptions(folder, quick=quick, resume=resume, seeds=seeds, epochs=epochs))
+    print(report)
+    return 0
+
+
+def explain(file: File, dt: float | None = None) -> int:
+    """Say what is known of an equation: terms, stiffness, the largest stable step of each method, memory.
+
+    Args:
+        file: an equation file (TOML), or the name of a shipped one.
+        dt: a fixed step to judge.
+    """
+    import fieldsolver as fs
+    from fieldsolver.equations.file_format import load_equation
+
+    from .sample_files import find_equation_file
+
+    print(fs.explain(load_equation(find_equation_file(file)).equation, dt=dt))
+    return 0
+
+
+def version() -> int:
+    """Print the versions of fieldsolver, Python and torch."""
+    import platform
+
+    import torch
+
+    from fieldsolver import __version__
+
+    print(f"fieldsolver {__version__} (Python {platform.python_version()}, torch {torch.__version__})")
+    return 0
+
+
+COMMANDS: dict[str, Callable[..., int]] = {
+    "demo": demo,
+    "list": list_,
+    "solve": solve,
+    "train": train,
+    "explain": explain,
+    "version": version,
+}
