@@ -32,6 +32,7 @@ def run(options: RunOptions) -> Path:
         options.quick,
         field=[_one_seed(settings, seed, split, options) for seed in range(settings.seeds)],
         ablation=[_one_seed(still, seed, split, options) for seed in range(settings.seeds)],
+        unjittered=[_one_seed(replace(still, jitter=0.0), seed, split, options) for seed in range(settings.seeds)],
         yardsticks=baselines(*split),
         test=split[1],
     )
@@ -50,13 +51,13 @@ def _settings(options: RunOptions) -> Settings:
 
 
 def _one_seed(settings: Settings, seed: int, split: tuple[Part, Part], options: RunOptions) -> Trained:
-    name = "field" if settings.duration else "no dynamics"
+    name = "field" if settings.duration else "no dynamics" if settings.jitter else "no dynamics, no jitter"
     model = DigitField(settings, seed)
     history = train(
         model,
         _task(settings, *split),
         TrainSettings(settings.epochs, settings.batch, settings.learning_rate, settings.weight_decay, seed=seed),
-        options.out / "runs" / f"{name.replace(' ', '_')}_seed_{seed}",
+        options.out / "runs" / f"{name.replace(',', '').replace(' ', '_')}_seed_{seed}",
         resume=options.resume,
         label=f"digits, {name}, seed {seed}",
         progress=None if options.progress else False,

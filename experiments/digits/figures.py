@@ -13,7 +13,7 @@ from .outcome import Outcome
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BLUE, GREY = "#2a6fbb", "#8a8a8a"
+BLUE, GREY, ORANGE = "#2a6fbb", "#8a8a8a", "#d08a3c"
 
 
 def learning_curves(outcome: Outcome) -> Figure:
@@ -22,7 +22,13 @@ def learning_curves(outcome: Outcome) -> Figure:
 
     figure = Figure(figsize=(9.0, 3.4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for label, colour, runs in (("field", BLUE, outcome.field), ("no dynamics", GREY, outcome.ablation)):
+    labels = {
+        "field": ("field", BLUE),
+        "ablation": ("no dynamics", GREY),
+        "unjittered": ("no dynamics, no jitter", ORANGE),
+    }
+    for key, runs in outcome.networks().items():
+        label, colour = labels[key]
         for index, trained in enumerate(runs):
             epochs = [row["epoch"] for row in trained.history]
             name = label if index == 0 else None

@@ -38,6 +38,7 @@ class Outcome:
         settings: of the field; the ablation has the same with ``duration=0``.
         quick: whether this was the short form.
         field, ablation: one trained network per seed, with and without dynamics.
+        unjittered: without dynamics, trained on the images as they are, which suits a linear classifier better.
         yardsticks: test accuracy by name.
         test: the test split.
     """
@@ -46,15 +47,22 @@ class Outcome:
     quick: bool
     field: list[Trained]
     ablation: list[Trained]
+    unjittered: list[Trained]
     yardsticks: dict[str, float]
     test: Part
 
     def accuracies(self) -> dict[str, np.ndarray]:
-        """Test accuracy per seed of the field and of the ablation."""
-        return {
-            "field": np.array([trained.accuracy for trained in self.field]),
-            "ablation": np.array([trained.accuracy for trained in self.ablation]),
-        }
+        """Test accuracy per seed of the field and of both ablations."""
+        return {name: np.array([trained.accuracy for trained in runs]) for name, runs in self.networks().items()}
+
+    def networks(self) -> dict[str, list[Trained]]:
+        """The trained networks by name."""
+        return {"field": self.field, "ablation": self.ablation, "unjittered": self.unjittered}
+
+    def gains(self) -> dict[str, Difference]:
+        """Accuracy of the field less that of each ablation, paired over seeds."""
+        measured = self.accuracies()
+        return {name: paired_difference(measured["field"], measured[name]) for name in ("ablation", "unjittered")}
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,9 @@ class Difference:
     mean: float
     low: float
     high: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:+.4f} (95 % interval {self.low:+.4f} to {self.high:+.4f})"
 
 
 def paired_difference(first: np.ndarray, second: np.ndarray) -> Difference:

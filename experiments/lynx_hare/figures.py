@@ -52,10 +52,12 @@ def phase_plane(outcome: Outcome) -> Figure:
     axes.plot(pelts.hare, pelts.lynx, "o", ms=4, color="black", label="counts")
     axes.plot(rates["gamma"] / rates["delta"], rates["alpha"] / rates["beta"], "+", ms=12, mew=2, color="tab:purple",
               label="equilibrium")  # fmt: skip
-    for year in (1900, 1904, 1908, 1913, 1915, 1920):
+    for year in (1900, 1904, 1907, 1913, 1915, 1917):
         place = year - 1900
         axes.annotate(str(year), (pelts.hare[place], pelts.lynx[place]), fontsize="small", xytext=(5, 3),
                       textcoords="offset points")  # fmt: skip
+    axes.set_xlim(0, 92)
+    axes.set_ylim(0, 66)
     axes.set_xlabel("hare pelts [thousands]")
     axes.set_ylabel("lynx pelts [thousands]")
     axes.legend(frameon=False)
@@ -69,10 +71,10 @@ def residual_picture(outcome: Outcome) -> Figure:
     figure = Figure(figsize=(7.6, 3.2), layout="constrained")
     axes = figure.subplots()
     for shift, (name, residuals) in zip((-0.12, 0.12), outcome.residuals().items(), strict=True):
-        sigma, lag = outcome.likelihood.sigma[name], outcome.autocorrelations()[name]
+        lag = outcome.autocorrelations()[name]
         years = outcome.pelts.year + shift
         axes.vlines(years, 0, residuals, color=COLOURS[name], lw=1)
-        label = f"{name} (sigma {sigma:.2f}, lag-1 autocorrelation {lag:+.2f})"
+        label = f"{name}, autocorrelation {lag:+.2f}"
         axes.plot(years, residuals, "o", ms=4, color=COLOURS[name], label=label)
     widest = max(outcome.likelihood.sigma.values())
     axes.axhspan(-1.645 * widest, 1.645 * widest, color="0.93", zorder=0, label="90 % of the fitted noise")

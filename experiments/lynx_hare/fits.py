@@ -15,7 +15,7 @@ TEXT = "dhare/dt = (alpha - beta*lynx)*hare;  dlynx/dt = (-gamma + delta*hare)*l
 RATES = {"alpha": 1.0, "beta": 0.05, "gamma": 1.0, "delta": 0.05}
 """Where the search starts: the means of the case study's priors."""
 
-PRIORS = {
+PRIORS: dict[str, Normal | LogNormal] = {
     "alpha": Normal(1.0, 0.5),
     "beta": Normal(0.05, 0.05),
     "gamma": Normal(1.0, 0.5),

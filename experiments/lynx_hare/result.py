@@ -28,7 +28,7 @@ def lynx_hare_result(outcome: Outcome) -> AnalysisResult:
         "published_mean": _over_unknowns([REFERENCE[x].mean for x in labels], f"posterior mean, {POSTERIORDB}"),
         "published_sd": _over_unknowns([REFERENCE[x].sd for x in labels], f"posterior sd, {POSTERIORDB}"),
         "rmse": ("predictor", [score.fitted for score in scores], _named("in-sample error of log counts")),
-        "rmse_forecast": ("predictor", [score.forecast for score in scores], _named("error of log counts, 1911 to 1920")),
+        "rmse_forecast": ("predictor", [score.forecast for score in scores], _named("error of log counts after 1910")),
     }  # fmt: skip
     if outcome.simulation is not None:
         extra["coverage"] = _over_unknowns(outcome.simulation.coverage, "coverage of the 90 % Laplace intervals")

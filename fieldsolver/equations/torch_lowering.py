@@ -22,7 +22,15 @@ from fieldsolver.errors import BoundaryError, EquationTypeError, GridError
 from fieldsolver.space.boundary import Condition, Dirichlet, Neumann, Periodic, Side, side_name
 from fieldsolver.space.closure import GhostRule, ghost_block, ghost_rule
 from fieldsolver.space.grid import Grid
-from fieldsolver.space.operators import Wall, derivative, diffusion, diffusion_half_width, stencil_half_width
+from fieldsolver.space.operators import (
+    Wall,
+    derivative,
+    derivative_weights,
+    diffusion,
+    diffusion_half_width,
+    diffusion_weights,
+    stencil_half_width,
+)
 
 from .graph import (
     Comparison,
@@ -69,6 +77,7 @@ class OnWall:
 
 Place = Extended | OnWall | None
 
+_COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
 _COMPARE = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 
 
@@ -298,13 +307,22 @@ class Lowering:
 
     def _derivative(self, node: SpatialOperator, axis: int, m: int, order: int) -> int:
         place = self._stencil_place(axis, stencil_half_width(m, order))
-        function = partial(derivative, m=m, order=order, **self._along(axis))
+        function = partial(
+            derivative,
+            dim=axis - self.layout.dimension,
+            weights=derivative_weights(m, order, self._grid().spacing[axis]),
+            periodic=self.layout.is_periodic(axis),
+        )
         return self._tape.emit(function, self._spread(node.operands[-1], axis, place))
 
     def _diffusion(self, node: SpatialOperator, axis: int, order: int) -> int:
         place = self._stencil_place(axis, diffusion_half_width(order))
-        options = {key: value for key, value in self._along(axis).items() if key != "periodic"}
-        function = partial(_diffusion, order=order, walls=self._walls(node.operands[-1], axis), **options)
+        function = partial(
+            _diffusion,
+            dim=axis - self.layout.dimension,
+            weights=diffusion_weights(order, self._grid().spacing[axis]),
+            walls=self._walls(node.operands[-1], axis),
+        )
         coefficient, _ = self._arguments(node, place)
         return self._tape.emit(function, coefficient, self._spread(node.operands[-1], axis, place))
 
@@ -338,14 +356,6 @@ class Lowering:
                 f"at least {2 * width + 1}"
             )
         return None
-
-    def _along(self, axis: int) -> dict[str, Any]:
-        grid = self._grid()
-        return {
-            "dim": axis - grid.dimension,
-            "spacing": grid.spacing[axis],
-            "periodic": self.layout.is_periodic(axis),
-        }
 
     def _extend_by_parity(self, node: SpatialOperator, place: Extended) -> int:
         """Ghosts of a derivative: its reflection is known when the fields below it are reflected homogeneously."""
@@ -460,7 +470,14 @@ def _signed_sum(signs: tuple[bool, ...], *terms: Any) -> Any:
 def _like_state(value: Any, like: torch.Tensor) -> torch.Tensor:
     """Cast to the precision and device of the state, keeping real things real and complex things complex."""
     is_complex = value.is_complex() if isinstance(value, torch.Tensor) else isinstance(value, complex)
-    return torch.as_tensor(value, device=like.device, dtype=like.dtype.to_complex() if is_complex else like.dtype.to_real())
+    return torch.as_tensor(value, device=like.device, dtype=dtype_like(like, is_complex=is_complex))
+
+
+def dtype_like(like: torch.Tensor, *, is_complex: bool) -> torch.dtype:
+    """The real or complex dtype of the precision of `like`."""
+    if like.is_complex() == is_complex:
+        return like.dtype
+    return _COMPLEX[like.dtype] if is_complex else like.real.dtype
 
 
 def _pick(values: torch.Tensor, *, dim: int, index: int) -> torch.Tensor:

@@ -119,7 +119,9 @@ def _starting_points(objective: Objective, starts: int, seed: int) -> np.ndarray
     """(S, P): the given start and the best of many random ones, each with the noise scales of its own residuals."""
     unknowns = objective.unknowns
     generator = torch.Generator().manual_seed(seed)
-    shifts = torch.randn(((starts - 1) * CANDIDATES, unknowns.size), generator=generator, dtype=torch.float64)
+    # Side by side, a hundred solves cost what one costs; one after the other, only the starts themselves are tried.
+    candidates = (starts - 1) * (CANDIDATES if objective.model.batched else 1)
+    shifts = torch.randn((candidates, unknowns.size), generator=generator, dtype=torch.float64)
     shifts *= torch.linspace(*SPREADS, len(shifts), dtype=torch.float64).unsqueeze(1)
     points = unknowns.start + torch.cat([torch.zeros(1, unknowns.size, dtype=torch.float64), shifts])
     scales = objective.residual_scales(points)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -120,7 +121,7 @@ def _values(name: str, given: Any, t: Tensor, equation: FieldEquation) -> Tensor
 
 def _numbers(given: Any, what: str) -> Tensor:
     try:
-        numbers = torch.as_tensor(given)
+        numbers = given if isinstance(given, Tensor) else torch.from_numpy(np.array(given))  # arrays may be read-only
         if numbers.is_complex() or numbers.dtype == torch.bool:
             raise TypeError
     except (TypeError, ValueError, RuntimeError):

@@ -16,16 +16,21 @@ import torch
 from torch import Tensor
 
 from fieldsolver.equations import FieldEquation
+from fieldsolver.equations.knowledge import linear_part
 from fieldsolver.gradients import solve_with_gradient
 from fieldsolver.methods import Method
+from fieldsolver.methods.explicit_runge_kutta import ExplicitRungeKutta
 from fieldsolver.stepping import Status, StepLog, VectorField
 
 from .fit_data import own_shape
 from .fit_unknowns import Unknowns
+from .stability_limit import step_limit
 
 # Numbers in one batched state, measured: below, recording every step is the faster gradient; above, memory decides.
 LARGEST_RECORDED = 20_000
 LARGEST_BATCH = 2_000_000
+STABLE = 0.9
+"""Share of the stability limit that steps may reach where a gradient is wanted."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +64,8 @@ class Model:
         options: dict[str, Any],
     ) -> None:  # fmt: skip
         self.unknowns, self.initial, self.t0, self.method, self.options = unknowns, initial, t0, method, options
-        self.equation = copy.deepcopy(equation).requires_grad_(False)
+        self.plain = copy.deepcopy(equation).requires_grad_(False)  # one sample, for its spectrum
+        self.equation = copy.deepcopy(self.plain)
         self.equation.submodules.double()
         trainable = [name for name, item in equation.declared.items() if item.trainable]
         # Spatial parameters have no batched form in the equation: such rows are solved one after the other.
@@ -81,18 +87,44 @@ class Model:
         """How many samples one solve may hold."""
         return max(1, LARGEST_BATCH // math.prod(self.equation.state_shape)) if self.batched else 1
 
-    def predict(self, x: Tensor, times: Tensor, *, graph: bool = False, replay: StepLog | None = None) -> Predictions:
-        """Solve for unknowns `x` (B, P), at most `rows_at_once` of them; `graph` keeps the gradient to `x`."""
+    def predict(
+        self, x: Tensor, times: Tensor, *, graph: bool = False, replay: StepLog | None = None, stable: bool = False
+    ) -> Predictions:
+        """Solve for unknowns `x` (B, P), at most `rows_at_once` of them.
+
+        Args:
+            x: unknowns.
+            times: (T,) save points.
+            graph: keep the gradient to `x`.
+            replay: repeat these steps.
+            stable: keep the steps below the stability limit of the linear part. Error control does not: while the
+                solution is smooth it lets rough modes grow from rounding until they reach the tolerance, and the
+                gradient, which has a share in the rough modes from the start, grows with them without limit.
+        """
         x = x.to(self.device)
         values = self.unknowns.values(x)
         y0 = self._initial_state(values, x.shape[0])
         mode = "none" if not graph else "direct" if y0.numel() <= LARGEST_RECORDED else "checkpointed"
         run = solve_with_gradient(
             mode, self._field(values), self.method, y0, self.t0, float(times[-1]), save_at=times, replay=replay,
-            **self.options,
+            dt_max=self._stable_step(x) if stable else None, **self.options,
         )  # fmt: skip
         reached = (run.status == Status.SUCCESS).to(self.device)
         return Predictions(self.equation.unpack(run.saved), reached, run.steps)
+
+    def _stable_step(self, x: Tensor) -> float | None:
+        """`STABLE` times the smallest stability limit of the samples; None without a grid or a limit."""
+        if self.equation.grid is None or not isinstance(self.method, ExplicitRungeKutta):
+            return None
+        limits = []
+        stored = x * self.unknowns.scale.to(x.device)
+        for row in stored:
+            for block, place in self.unknowns.slices():
+                if block.kind == "parameter":
+                    self.plain.raw[block.name].copy_(row[place].reshape(block.start.shape))
+            limits.append(step_limit(self.method, linear_part(self.plain)).dt)
+        smallest = min(limits)
+        return STABLE * smallest if 0 < smallest < math.inf else None
 
     def _field(self, values: Mapping[str, Tensor]) -> VectorField:
         current = [

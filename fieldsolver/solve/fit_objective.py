@@ -98,7 +98,7 @@ class Objective:
         """Values (B,) and exact gradients (B, P) of the discrete solution; zero where the value is infinite."""
         values, gradients = [], []
         for rows in self._groups(x.shape[0]):
-            value, log = self._search(x[rows], _part(which, rows))
+            value, log = self._search(x[rows], _part(which, rows), stable=True)
             values.append(value)
             gradients.append(self._gradients(x[rows], _part(which, rows), log, torch.isfinite(value)))
         return torch.cat(values).numpy(), torch.cat(gradients).numpy()
@@ -112,7 +112,7 @@ class Objective:
 
     def _expand(self, x: Tensor, which: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         count, size = x.shape
-        value, log = self._search(x, which)
+        value, log = self._search(x, which, stable=True)
         base = torch.arange(count).repeat_interleave(2 * size + 1)
         shifts = DIFFERENCE * torch.cat([torch.zeros(1, size), torch.eye(size), -torch.eye(size)]).double()
         points = x[base] + shifts.repeat(count, 1)
@@ -122,10 +122,10 @@ class Objective:
         hessian = (gradients[:, 1 : size + 1] - gradients[:, size + 1 :]) / (2 * DIFFERENCE)
         return value, gradients[:, 0], 0.5 * (hessian + hessian.transpose(1, 2))
 
-    def _search(self, x: Tensor, which: Tensor | None) -> tuple[Tensor, StepLog]:
+    def _search(self, x: Tensor, which: Tensor | None, *, stable: bool = False) -> tuple[Tensor, StepLog]:
         """Values (B,), and the steps that the controller chose."""
         with torch.no_grad():
-            run = self.model.predict(x, self.observations.t)
+            run = self.model.predict(x, self.observations.t, stable=stable)
             value = self._negative_log_posterior(x.to(self.model.device), run.fields, which)
         self.evaluations += x.shape[0]
         usable = run.reached & torch.isfinite(value)

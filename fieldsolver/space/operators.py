@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 import torch
 
@@ -20,21 +19,47 @@ def stencil_half_width(derivative: int, order: int) -> int:
     return len(central_stencil(derivative, order)) // 2
 
 
-def derivative(
-    values: torch.Tensor, dim: int, m: int, order: int, spacing: float, *, periodic: bool
-) -> torch.Tensor:
-    """``u^(m)`` along one axis by central differences.
+# Weights are computed once, when an equation is declared: floats, so that no exact fraction is met while stepping.
+def derivative_weights(m: int, order: int, spacing: float) -> tuple[float, ...]:
+    """Weights of ``u^(m)`` at offsets ``-w .. w``."""
+    return tuple(float(c) * spacing**-m for c in central_stencil(m, order))
+
+
+def derivative(values: torch.Tensor, dim: int, weights: Sequence[float], *, periodic: bool) -> torch.Tensor:
+    """A derivative along one axis by central differences.
 
     Args:
         values: ``(..., *grid)`` if `periodic`, else with `stencil_half_width(m, order)` ghosts on both ends of `dim`.
+        weights: from `derivative_weights`.
     """
-    stencil = central_stencil(m, order)
-    return _correlate(values, dim, stencil, spacing**-m, periodic=periodic)
+    half = len(weights) // 2
+    length = values.shape[dim] - (0 if periodic else 2 * half)
+
+    def shifted(offset: int) -> torch.Tensor:
+        if periodic:
+            return values.roll(-offset, dim) if offset else values
+        return values.narrow(dim, half + offset, length)
+
+    # Equal and opposite offsets share one multiplication, and their sum is exactly (anti)symmetric.
+    terms = [(weights[half], shifted(0))] if weights[half] else []
+    for offset in range(1, half + 1):
+        above, below = weights[half + offset], weights[half - offset]
+        if above == 0:
+            continue
+        pair = shifted(offset) + shifted(-offset) if above == below else shifted(offset) - shifted(-offset)
+        terms.append((above, pair))
+    return _weighted(terms)
 
 
 def diffusion_half_width(order: int) -> int:
     """Number of ghost layers that `diffusion` needs."""
     return order - 1
+
+
+def diffusion_weights(order: int, spacing: float) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Weights of the slope and of the mean at a face."""
+    slope, mean = staggered_stencil(order)
+    return tuple(float(c) / spacing for c in slope), tuple(float(c) for c in mean)
 
 
 @dataclass(frozen=True)
@@ -54,8 +79,7 @@ def diffusion(
     coefficient: torch.Tensor,
     values: torch.Tensor,
     dim: int,
-    order: int,
-    spacing: float,
+    weights: tuple[Sequence[float], Sequence[float]],
     *,
     walls: tuple[Wall, Wall] | None,
 ) -> torch.Tensor:
@@ -66,20 +90,21 @@ def diffusion(
     Args:
         coefficient: D on the same points as `values` (a single number per sample broadcasts).
         values: ``(..., *grid)`` if periodic, else with `diffusion_half_width(order)` ghosts.
+        weights: from `diffusion_weights`.
         walls: the two ends, or None if periodic.
     """
-    slope, mean = staggered_stencil(order)
-    periodic = walls is None
-    face_slope = _to_faces(values, dim, slope, 1 / spacing, periodic=periodic)
+    slope, mean = weights
+    order, periodic = len(slope), walls is None
+    face_slope = _to_faces(values, dim, slope, periodic=periodic)
     if coefficient.dim() < -dim or coefficient.shape[dim] == 1:
         flux = coefficient * face_slope
     else:
-        faces = _to_faces(coefficient, dim, mean, 1.0, periodic=periodic)
+        faces = _to_faces(coefficient, dim, mean, periodic=periodic)
         flux = faces * face_slope
         for end, wall in enumerate(walls or ()):
             flux = _with_ghost_fluxes(flux, face_slope, faces, coefficient, dim, end, order, wall)
     # Faces lie to the right of their cell, so the difference is taken backwards.
-    return _to_faces(flux, dim, slope, 1 / spacing, periodic=periodic, backward=True)
+    return _to_faces(flux, dim, slope, periodic=periodic, backward=True)
 
 
 def _with_ghost_fluxes(
@@ -123,46 +148,15 @@ def _with_ghost_fluxes(
 
 
 def _to_faces(
-    values: torch.Tensor,
-    dim: int,
-    stencil: Sequence[Fraction],
-    scale: float,
-    *,
-    periodic: bool,
-    backward: bool = False,
+    values: torch.Tensor, dim: int, weights: Sequence[float], *, periodic: bool, backward: bool = False
 ) -> torch.Tensor:
     """Apply a staggered stencil; entry ``i`` of a periodic result is the face ``i + 1/2`` (``i - 1/2`` if backward)."""
-    half = len(stencil) // 2
+    half = len(weights) // 2
     shift = -half if backward else 1 - half
     if periodic:
-        return _weighted(
-            [(float(c) * scale, values.roll(-(shift + j), dim)) for j, c in enumerate(stencil)]
-        )
-    length = values.shape[dim] - len(stencil) + 1
-    return _weighted([(float(c) * scale, values.narrow(dim, j, length)) for j, c in enumerate(stencil)])
-
-
-def _correlate(
-    values: torch.Tensor, dim: int, stencil: Sequence[Fraction], scale: float, *, periodic: bool
-) -> torch.Tensor:
-    half = len(stencil) // 2
-    length = values.shape[dim] - (0 if periodic else 2 * half)
-
-    def shifted(offset: int) -> torch.Tensor:
-        if periodic:
-            return values.roll(-offset, dim) if offset else values
-        return values.narrow(dim, half + offset, length)
-
-    # Equal and opposite offsets share one multiplication, and their sum is exactly (anti)symmetric.
-    centre = float(stencil[half]) * scale
-    terms = [(centre, shifted(0))] if centre else []
-    for offset in range(1, half + 1):
-        above, below = stencil[half + offset], stencil[half - offset]
-        if above == 0:
-            continue
-        pair = shifted(offset) + shifted(-offset) if above == below else shifted(offset) - shifted(-offset)
-        terms.append((float(above) * scale, pair))
-    return _weighted(terms)
+        return _weighted([(weight, values.roll(-(shift + j), dim)) for j, weight in enumerate(weights)])
+    length = values.shape[dim] - len(weights) + 1
+    return _weighted([(weight, values.narrow(dim, j, length)) for j, weight in enumerate(weights)])
 
 
 def _weighted(terms: Sequence[tuple[float, torch.Tensor]]) -> torch.Tensor:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from fieldsolver.equations import FieldEquation, build
 from fieldsolver.equations.grammar import Scope
-from fieldsolver.equations.graph import Depends, Node
-from fieldsolver.equations.vocabulary import CONSTANTS, FUNCTIONS, OPERATORS
+from fieldsolver.equations.graph import Depends, Negative, Node, Number
+from fieldsolver.equations.vocabulary import CONSTANTS, FUNCTIONS, MAX_EXPONENT, OPERATORS
 from fieldsolver.space import Condition, Dirichlet, Grid, Neumann, Periodic, Robin
 
 TAME_FUNCTIONS: tuple[str, ...] = ("sin", "cos", "tanh", "sigmoid", "atan")
@@ -195,7 +195,10 @@ class _Writer:
         if self.tame:
             return build.power(self.without_operators(depth), self.draw(st.integers(0, 3)))
         exponent = self.draw(st.one_of(st.integers(-64, 64), st.sampled_from((0.5, -1.5)), st.none()))
-        return build.power(self.write(depth), self.write(depth) if exponent is None else exponent)
+        drawn = self.write(depth) if exponent is None else build.number(exponent)
+        literal = drawn.operands[0] if isinstance(drawn, Negative) else drawn
+        too_large = isinstance(literal, Number) and isinstance(literal.value, int) and literal.value > MAX_EXPONENT
+        return build.power(self.write(depth), 2 if too_large else drawn)
 
     def function(self, depth: int) -> Node:
         names = TAME_FUNCTIONS if self.tame else [name for name in FUNCTIONS if name != "where"]

@@ -139,11 +139,20 @@ WRONG = {
     "save_at empty": (PLAIN + "save_at = []\n", r"needs a list of times for 'save_at'"),
     "dtype": (PLAIN + 'dtype = "half"\n', r"one of float64, float32 for 'dtype', got 'half'"),
     "parameter is text": (PLAIN.replace("k = 1.0", 'k = "1.0"'), r"\[parameters\] needs a finite number or a list"),
-    "parameter key": (PLAIN.replace("k = 1.0", "k = { valu = 1 }"), r"\[parameters\] k does not know the key 'valu'.*'value'"),
+    "parameter key": (
+        PLAIN.replace("k = 1.0", "k = { valu = 1 }"),
+        r"\[parameters\] k does not know the key 'valu'.*'value'",
+    ),
     "no value": (PLAIN.replace("k = 1.0", "k = { positive = true }"), r"\[parameters\] k lacks 'value'"),
-    "bounds": (PLAIN.replace("k = 1.0", "k = { value = 1, bounds = [0] }"), r"needs two numbers \[low, high\] for 'bounds'"),
+    "bounds": (
+        PLAIN.replace("k = 1.0", "k = { value = 1, bounds = [0] }"),
+        r"needs two numbers \[low, high\] for 'bounds'",
+    ),
     "flag": (PLAIN.replace("k = 1.0", "k = { value = 1, positive = 1 }"), r"needs true or false for 'positive', got 1"),
-    "module kind": (PLAIN + '[modules]\nn = { kind = "mpl" }\n', r"asks for the kind 'mpl'; known: mlp; did you mean 'mlp'"),
+    "module kind": (
+        PLAIN + '[modules]\nn = { kind = "mpl" }\n',
+        r"asks for the kind 'mpl'; known: mlp; did you mean 'mlp'",
+    ),
     "module key": (
         PLAIN + '[modules]\nn = { kind = "mlp", inputs = 1, outputs = 1, width = 3 }\n',
         r"\[modules\] n does not know the key 'width'",
@@ -173,7 +182,8 @@ WRONG = {
     "shape is text": (PLAIN + '[grid]\nshape = "8"\n', r"\[grid\] needs a finite number or a list of them for 'shape'"),
     "periodic": (PLAIN + "[grid]\nshape = [8]\nextent = 1.0\nperiodic = 1\n", r"needs a list of names for 'periodic'"),
     "condition word": (
-        PLAIN + '[grid]\nshape = [8]\nextent = 1.0\n[boundary]\nu = { "x-" = { neumann = 0 }, "x+" = { neuman = 0 } }\n',
+        PLAIN
+        + '[grid]\nshape = [8]\nextent = 1.0\n[boundary]\nu = { "x-" = { neumann = 0 }, "x+" = { neuman = 0 } }\n',
         r"\[boundary\] u x\+ does not know the key 'neuman'.*did you mean 'neumann'",
     ),
     "condition for side": (
@@ -216,7 +226,8 @@ REFUSED_BY_THE_EQUATION = {
     "unused parameter": (PLAIN.replace("k = 1.0", "k = 1.0\nq = 2.0"), fs.ParameterError, "'q' appears in no equation"),
     "negative": (PLAIN.replace("k = 1.0", "k = { value = -1.0, positive = true }"), fs.ParameterError, "above zero"),
     "checked though constant": (
-        PLAIN.replace("k = 1.0", "k = { value = -1.0, positive = true, trainable = false }"), fs.ParameterError, "above zero",
+        PLAIN.replace("k = 1.0", "k = { value = -1.0, positive = true, trainable = false }"),
+        fs.ParameterError, "above zero",
     ),
     "missing field": (PLAIN.replace("u = 1.0", ""), fs.StateError, "lacks the field 'u'"),
     "infinite start": (PLAIN.replace("u = 1.0", 'u = "1/(k - 1)"'), fs.StateError, "NaN or infinity"),
