@@ -37,8 +37,8 @@ def learning_curves(outcome: Outcome) -> Figure:
     for name, value in outcome.yardsticks.items():
         if value > 0.9:
             right.axhline(value, color="black", lw=0.8, ls=":")
-            right.text(1, value, name, fontsize=7, va="bottom")
-    right.set_ylim(0.85, 1.0)
+            right.text(outcome.settings.epochs, value, name, fontsize=7, va="bottom", ha="right")
+    right.set_ylim(0.85, 1.005)
     left.set_ylabel("training loss")
     right.set_ylabel("test accuracy (nothing is chosen by it)")
     for axes in (left, right):

@@ -30,6 +30,7 @@ def digits_result(outcome: Outcome) -> AnalysisResult:
     dataset = xarray.Dataset(
         {
             "accuracy": _variable(("network", "seed"), np.stack(list(measured.values())), "test accuracy"),
+            "accuracy_refined": _variable(("seed",), np.array(outcome.refined), "test accuracy with finer time steps"),
             "loss": _variable(("network", "seed", "epoch"), curves("loss"), "training loss"),
             "test_accuracy": _variable(
                 ("network", "seed", "epoch"), curves("accuracy"), "test accuracy after an epoch"

@@ -76,14 +76,10 @@ def constant(name: str) -> Node:
 
 def field(name: str, components: int = 1, *, is_complex: bool = False) -> FieldSymbol:
     """A field of the state."""
-    return FieldSymbol(
-        (), (name,), components=components, is_complex=is_complex, depends=Depends.STATE | Depends.SPACE
-    )
+    return FieldSymbol((), (name,), components=components, is_complex=is_complex, depends=Depends.STATE | Depends.SPACE)
 
 
-def parameter(
-    name: str, components: int = 1, *, is_complex: bool = False, spatial: bool = False
-) -> ParameterSymbol:
+def parameter(name: str, components: int = 1, *, is_complex: bool = False, spatial: bool = False) -> ParameterSymbol:
     """A declared parameter."""
     depends = Depends.PARAMETER | (Depends.SPACE if spatial else Depends.NOTHING)
     return ParameterSymbol((), (name,), components=components, is_complex=is_complex, depends=depends)
@@ -232,4 +228,3 @@ def _refuse_comparison(what: str, *nodes: Node) -> None:
 def _check_arity(name: str, arity: int, nodes: tuple[Node, ...]) -> None:
     if len(nodes) != arity:
         raise EquationTypeError(f"{name} takes {arity} argument(s), got {len(nodes)}")
-

@@ -66,7 +66,9 @@ def declare_system(
     sizes = _field_sizes(names, components)
     declared = {name: declare(name, value, grid.shape if grid else ()) for name, value in parameters.items()}
     _check_complex(complex_fields, names)
-    symbols: dict[str, Node] = {name: build.field(name, sizes[name], is_complex=name in complex_fields) for name in names}
+    symbols: dict[str, Node] = {
+        name: build.field(name, sizes[name], is_complex=name in complex_fields) for name in names
+    }
     for name, item in declared.items():
         symbols[name] = build.parameter(
             name, item.components, is_complex=item.value.is_complex(), spatial=item.place == "spatial"
@@ -108,7 +110,9 @@ def _check_names(
     for kind, names in (("field", fields), ("parameter", parameters), ("module", modules)):
         for name in names:
             if not isinstance(name, str) or not name.isidentifier() or name.startswith("__"):
-                raise EquationSyntaxError(f"a {kind} is called {name!r}, which is not a name; use letters, digits and _")
+                raise EquationSyntaxError(
+                    f"a {kind} is called {name!r}, which is not a name; use letters, digits and _"
+                )
             if name in seen:
                 raise EquationError(
                     f"there are two equations for the field {name!r}; add the right sides into one"
@@ -224,7 +228,8 @@ def _output_components(name: str, module: nn.Module, inputs: int) -> int:
     for part in module.modules():
         if isinstance(part, nn.modules.batchnorm._BatchNorm):
             raise EquationTypeError(
-                f"module {name!r} contains {type(part).__name__}, which mixes samples of a batch; use LayerNorm or GroupNorm"
+                f"module {name!r} contains {type(part).__name__}, which mixes samples of a batch; "
+                "use LayerNorm or GroupNorm"
             )
     first = next((p for p in module.parameters()), None)
     dtype = first.dtype if first is not None else torch.get_default_dtype()

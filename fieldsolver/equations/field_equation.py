@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +18,7 @@ from .declaration import declare_system
 from .graph import Node
 from .parameters import shaped
 from .tape import Tape
-from .torch_lowering import Lowering, held_sides
+from .torch_lowering import Lowering, dtype_like, held_sides
 
 RightHandSide = Callable[[Sequence[Tensor], Tensor, Tensor], Tensor]
 
@@ -125,8 +126,8 @@ class FieldEquation(nn.Module):
     def pack(self, state: Mapping[str, Any] | Tensor) -> Tensor:
         """One tensor ``(*batch, C, *grid)`` out of a dict of fields.
 
-        A field with one component has shape ``(*batch, *grid)``, one with more ``(*batch, c, *grid)``; numbers are spread
-        over the grid. A tensor is checked and returned.
+        A field with one component has shape ``(*batch, *grid)``, one with more ``(*batch, c, *grid)``; numbers are
+        spread over the grid. A tensor is checked and returned.
 
         Raises:
             StateError: a field is missing or unknown, a shape does not fit, or a value is not finite.
@@ -135,7 +136,8 @@ class FieldEquation(nn.Module):
         trailing = tuple(packed.shape[packed.dim() - len(self.state_shape) :])
         if packed.dim() < len(self.state_shape) or trailing != self.state_shape:
             raise StateError(
-                f"the state has shape {tuple(packed.shape)}, expected (*batch, {', '.join(map(str, self.state_shape))}): "
+                f"the state has shape {tuple(packed.shape)}, "
+                f"expected (*batch, {', '.join(map(str, self.state_shape))}): "
                 f"{self.components} component(s) for {listing(self.fields)}"
             )
         return self._checked(packed)
@@ -145,7 +147,9 @@ class FieldEquation(nn.Module):
             raise StateError(f"the state must be a dict of fields or one tensor, got {type(state).__name__}")
         for name in state:
             if name not in self.fields:
-                raise StateError(f"the state has no field {name!r}; fields: {listing(self.fields)}{nearest(name, self.fields)}")
+                raise StateError(
+                    f"the state has no field {name!r}; fields: {listing(self.fields)}{nearest(name, self.fields)}"
+                )
         missing = [name for name in self.fields if name not in state]
         if missing:
             raise StateError(f"the state lacks the field {missing[0]!r}; give all of {listing(self.fields)}")
@@ -155,9 +159,11 @@ class FieldEquation(nn.Module):
         except RuntimeError:
             shapes = {name: tuple(t.shape[: t.dim() - 1 - self.dimension]) for name, t in tensors.items()}
             raise StateError(f"the fields have different batch shapes: {shapes}") from None
-        dtype = _common_dtype([tensors[name] for name in self.fields if isinstance(state[name], Tensor)])
-        if dtype is None:
-            dtype = torch.complex64 if any(t.is_complex() for t in tensors.values()) else torch.get_default_dtype()
+        # Numbers follow the precision of the arrays beside them.
+        arrays = [tensors[name] for name in self.fields if isinstance(state[name], (Tensor, np.ndarray))]
+        dtype = _common_dtype(arrays) or torch.get_default_dtype()
+        if any(t.is_complex() for t in tensors.values()):
+            dtype = torch.promote_types(dtype, torch.complex32)
         return torch.cat(
             [t.to(dtype).expand(*batch, *t.shape[t.dim() - 1 - self.dimension :]) for t in tensors.values()],
             dim=-1 - self.dimension,
@@ -167,14 +173,19 @@ class FieldEquation(nn.Module):
         size = self.layout.fields[name][1]
         grid = self.grid.shape if self.grid else ()
         # Python numbers keep all their digits until the precision of the state is known.
-        tensor = value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=_number_dtype(value))
+        try:
+            tensor = _as_tensor(value)
+        except (TypeError, ValueError, RuntimeError):
+            raise StateError(f"field {name!r} must be a tensor, an array or a number, got {value!r}") from None
         if not (tensor.is_floating_point() or tensor.is_complex()):
             tensor = tensor.to(torch.get_default_dtype())
         own = (size, *grid) if size > 1 else grid
         if tensor.dim() == 0 and own:
             tensor = tensor.expand(own)
         if tuple(tensor.shape[tensor.dim() - len(own) :]) != own or tensor.dim() < len(own):
-            raise StateError(f"field {name!r} has shape {tuple(tensor.shape)}, expected (*batch, {', '.join(map(str, own))})")
+            raise StateError(
+                f"field {name!r} has shape {tuple(tensor.shape)}, expected (*batch, {', '.join(map(str, own))})"
+            )
         return tensor if size > 1 else tensor.unsqueeze(-1 - self.dimension)
 
     def _checked(self, packed: Tensor) -> Tensor:
@@ -186,6 +197,14 @@ class FieldEquation(nn.Module):
             raise StateError(
                 f"the state is complex but no field is; declare complex_fields={self.fields!r} or pass a real state"
             )
+        if packed.is_complex():
+            fields = self.unpack(packed)
+            real = [name for name in self.fields if name not in self.complex_fields]
+            wrong = [name for name in real if fields[name].imag.any()]
+            if wrong:
+                raise StateError(
+                    f"field {wrong[0]!r} is real but its initial state is not; declare it in complex_fields="
+                )
         finite = torch.isfinite(packed)
         if not finite.all():
             fields = self.unpack(finite)
@@ -212,7 +231,7 @@ class FieldEquation(nn.Module):
     def pure(self) -> tuple[RightHandSide, tuple[Tensor, ...]]:
         """A pure function ``f(parameters, t, y)`` and the tensors to call it with.
 
-        Nothing is captured: the values of the declared parameters and the weights of the modules are all in `parameters`.
+        Nothing is captured: the values of the declared parameters and the weights of the modules are in `parameters`.
         """
         values = self.parameter_values()
         names = list(values)
@@ -252,12 +271,11 @@ class FieldEquation(nn.Module):
         y: Tensor,
     ) -> list[Any]:
         axis = -1 - self.dimension
-        real = y.real.dtype if y.is_complex() else y.dtype
         inputs: list[Any] = [y.narrow(axis, start, size) for start, size in self.layout.fields.values()]
         if y.is_complex():  # real fields beside complex ones ride in the same tensor
             inputs = [z if name in self.complex_fields else z.real for name, z in zip(self.fields, inputs, strict=True)]
         for name in self.layout.parameters:
-            inputs.append(self._as_input(name, values[name], real, y))
+            inputs.append(self._as_input(name, values[name], y))
         inputs.extend(self._callable(name, weights) for name in self.layout.modules)
         inputs.append(t.reshape(*t.shape, *((1,) * (1 + self.dimension))) if t.dim() else t)
         inputs.append(y)
@@ -267,11 +285,11 @@ class FieldEquation(nn.Module):
         parts = [self._as_rate(name, rate, y, mask=mask) for name, rate in zip(self.fields, rates, strict=True)]
         return torch.cat(parts, dim=-1 - self.dimension) if len(parts) > 1 else parts[0]
 
-    def _as_input(self, name: str, value: Tensor, real: torch.dtype, y: Tensor) -> Tensor:
+    def _as_input(self, name: str, value: Tensor, y: Tensor) -> Tensor:
         value = shaped(self.declared[name], value, self.dimension)
         if value.dim() == 0 and not value.is_complex():
             return value.to(y.device)  # stays float64: a 0-dim tensor does not promote, and keeps all its digits
-        return value.to(device=y.device, dtype=real.to_complex() if value.is_complex() else real)
+        return value.to(device=y.device, dtype=dtype_like(y, is_complex=value.is_complex()))
 
     def _callable(self, name: str, weights: Mapping[str, Tensor] | None) -> Callable[..., Tensor]:
         module = self.submodules[name]
@@ -284,7 +302,7 @@ class FieldEquation(nn.Module):
     def _as_rate(self, name: str, rate: Any, y: Tensor, *, mask: bool) -> Tensor:
         start, size = self.layout.fields[name]
         target = y.narrow(-1 - self.dimension, start, size)
-        rate = rate.to(y) if isinstance(rate, Tensor) else torch.as_tensor(rate, dtype=y.dtype, device=y.device)
+        rate = rate.to(y) if isinstance(rate, Tensor) else torch.full((), rate, dtype=y.dtype, device=y.device)
         rate = rate if rate.shape == target.shape else rate.expand(target.shape)
         for axis, end in self._held[name] if mask else ():
             rate = _zero_end(rate, axis - self.dimension, end)
@@ -330,6 +348,15 @@ class FieldEquation(nn.Module):
         }
 
 
+def _as_tensor(value: Any) -> Tensor:
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, (np.ndarray, list, tuple)):
+        # torch refuses negative strides, and would round the numbers of a list.
+        value = np.ascontiguousarray(value)
+    return torch.as_tensor(value, dtype=_number_dtype(value))
+
+
 def _number_dtype(value: Any) -> torch.dtype | None:
     if isinstance(value, complex):
         return torch.complex128
@@ -338,9 +365,7 @@ def _number_dtype(value: Any) -> torch.dtype | None:
 
 def _common_dtype(tensors: Sequence[Tensor]) -> torch.dtype | None:
     """The dtype that holds them all; integers count as the default float. None for an empty list."""
-    dtypes = [
-        t.dtype if t.is_floating_point() or t.is_complex() else torch.get_default_dtype() for t in tensors
-    ]
+    dtypes = [t.dtype if t.is_floating_point() or t.is_complex() else torch.get_default_dtype() for t in tensors]
     return reduce(torch.promote_types, dtypes) if dtypes else None
 
 

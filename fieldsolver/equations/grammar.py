@@ -225,7 +225,9 @@ class _Visitor:
             first = first.left
         if isinstance(first, ast.BinOp):
             symbol = {ast.MatMult: "@", ast.BitXor: "^ (use ** for powers)", ast.Mod: "%", ast.FloorDiv: "//"}
-            raise self.syntax(f"{symbol.get(type(first.op), type(first.op).__name__)} is not part of the language", first)
+            raise self.syntax(
+                f"{symbol.get(type(first.op), type(first.op).__name__)} is not part of the language", first
+            )
         result = self.visit(first, depth)
         for link, level in reversed(chain):
             right = self.visit(link.right, level)

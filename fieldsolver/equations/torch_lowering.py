@@ -1,9 +1,9 @@
 """Graph to torch: one pure, differentiable, batched function per equation.
 
-Arrays are ``(*batch, c, *grid)`` with the component axis always there. Near a wall a stencil needs ghost values. They are made by
-evaluating its operand on a grid that carries ghost layers along that axis: a field is extended by its boundary condition, and whatever is
-computed from it point by point follows. So ``laplacian(u**2)`` uses the ghosts of ``u``, squared, and no condition for
-``u**2`` has to be invented.
+Arrays are ``(*batch, c, *grid)`` with the component axis always there. Near a wall a stencil needs ghost values. They are
+made by evaluating its operand on a grid that carries ghost layers along that axis: a field is extended by its boundary
+condition, and whatever is computed from it point by point follows. So ``laplacian(u**2)`` uses the ghosts of ``u``,
+squared, and no condition for ``u**2`` has to be invented.
 """
 
 from __future__ import annotations
@@ -118,7 +118,8 @@ class Layout:
 class Lowering:
     """Compiles expressions of one equation onto a tape.
 
-    Registers ``0 .. F-1`` hold the fields, then the parameters, the modules, the time, and a tensor of the state's dtype.
+    Registers ``0 .. F-1`` hold the fields, then the parameters, the modules, the time, and a tensor of the state's
+    dtype.
     """
 
     def __init__(self, layout: Layout) -> None:
@@ -171,7 +172,7 @@ class Lowering:
         return self._tape.emit(partial(_signed_sum, signs), *self._arguments(node, place, terms))
 
     def _arguments(self, node: Node, place: Place, operands: Sequence[Node] | None = None) -> list[int]:
-        """Registers of the operands; pure functions of time are computed in float64 and cast where they meet a field."""
+        """Registers of the operands; functions of time alone are computed in float64 and cast where they meet a field."""
         registers = []
         for operand in node.operands if operands is None else operands:
             register = self.compile(operand, place)
@@ -277,10 +278,10 @@ class Lowering:
             wall = grid.bounds[node.axis][place.end]
             return self._tape.emit(partial(_like_state, wall), self._input["like"])
         width = place.width if isinstance(place, Extended) and place.axis == node.axis else 0
-        positions = grid.coordinate(node.axis, below=width, above=width)
-        shape = [-1] + [1] * (grid.dimension - 1 - node.axis)
-        vector = positions.reshape(shape)
-        return self._tape.emit(partial(_like_state, vector), self._input["like"])
+        positions = partial(grid.coordinate, node.axis, below=width, above=width)
+        shape = (-1,) + (1,) * (grid.dimension - 1 - node.axis)
+        function = partial(_coordinate, on_host=positions().reshape(shape), positions=positions)
+        return self._tape.emit(function, self._input["like"])
 
     # -- modules and operators ------------------------------------------------------------------------------------
 
@@ -339,7 +340,7 @@ class Lowering:
         return Wall(on_node, held(0)), Wall(on_node, held(1))
 
     def _spread(self, operand: Node, axis: int, place: Extended | None) -> int:
-        """What a stencil along `axis` reads: an expression of ``y`` alone has no points along ``x`` until it is given some."""
+        """What a stencil along `axis` reads; an expression of ``y`` alone has to be given points along ``x`` first."""
         register = self.compile(operand, place)
         if operand.depends & Depends.STATE:
             return register
@@ -469,8 +470,9 @@ def _signed_sum(signs: tuple[bool, ...], *terms: Any) -> Any:
 
 def _like_state(value: Any, like: torch.Tensor) -> torch.Tensor:
     """Cast to the precision and device of the state, keeping real things real and complex things complex."""
-    is_complex = value.is_complex() if isinstance(value, torch.Tensor) else isinstance(value, complex)
-    return torch.as_tensor(value, device=like.device, dtype=dtype_like(like, is_complex=is_complex))
+    if not isinstance(value, torch.Tensor):  # filled on the device: a copy from the host would wait for it
+        return torch.full((), value, device=like.device, dtype=dtype_like(like, is_complex=isinstance(value, complex)))
+    return value.to(device=like.device, dtype=dtype_like(like, is_complex=value.is_complex()))
 
 
 def dtype_like(like: torch.Tensor, *, is_complex: bool) -> torch.dtype:
@@ -478,6 +480,13 @@ def dtype_like(like: torch.Tensor, *, is_complex: bool) -> torch.dtype:
     if like.is_complex() == is_complex:
         return like.dtype
     return _COMPLEX[like.dtype] if is_complex else like.real.dtype
+
+
+def _coordinate(like: torch.Tensor, *, on_host: torch.Tensor, positions: Callable[..., torch.Tensor]) -> torch.Tensor:
+    if like.device == on_host.device:
+        return _like_state(on_host, like)
+    # Computed where it is needed: a copy from the host would make every evaluation wait for the device.
+    return _like_state(positions(device=like.device).reshape(on_host.shape), like)
 
 
 def _pick(values: torch.Tensor, *, dim: int, index: int) -> torch.Tensor:

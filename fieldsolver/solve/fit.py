@@ -105,7 +105,7 @@ def _minimise(objective: Objective, points: np.ndarray, max_iterations: int, bar
 
     size = objective.unknowns.size
     if size <= LARGEST_NEWTON:
-        return minimise(expand, points, max_iterations, bar)
+        return minimise(expand, points, max_iterations, bar, objective.unknowns.places("sigma"))
     runs = descend(objective, points, max_iterations, bar)
     if size <= LARGEST_HESSIAN:
         best = int(np.argmin(runs.value))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .fit_newton import FLAT
+from .fit_newton import FLAT, unit_size
 
 INVOLVED = 0.05
 """An unknown with at least this share in a flat direction is not determined by the data."""
@@ -42,9 +42,11 @@ def laplace(hessian: np.ndarray, labels: Sequence[str], held: Sequence[int] = ()
         held: unknowns taken as known (a noise scale below the accuracy of the solve).
     """
     free = np.setdiff1d(np.arange(len(labels)), np.asarray(held, dtype=int))
-    eigenvalues, vectors = np.linalg.eigh(hessian[np.ix_(free, free)])
-    steep = eigenvalues > FLAT * np.abs(eigenvalues).max(initial=np.finfo(float).tiny)
-    inverse = (vectors[:, steep] / eigenvalues[steep]) @ vectors[:, steep].T
+    block = hessian[np.ix_(free, free)]
+    size = unit_size(block)
+    eigenvalues, vectors = np.linalg.eigh(block / np.outer(size, size))
+    steep = eigenvalues > FLAT
+    inverse = (vectors[:, steep] / eigenvalues[steep]) @ vectors[:, steep].T / np.outer(size, size)
     clear = (np.abs(vectors[:, ~steep]) < INVOLVED).all(axis=1)
     determined = np.zeros(len(labels), dtype=bool)
     determined[free[clear]] = True
@@ -59,4 +61,4 @@ def _sentence(eigenvalue: float, vector: np.ndarray, names: Sequence[str]) -> st
     involved = [names[i] for i in np.argsort(-np.abs(vector)) if abs(vector[i]) >= INVOLVED]
     shown = ", ".join(involved[:5]) + (f" and {len(involved) - 5} more" if len(involved) > 5 else "")
     what = f"the data do not determine {shown}" + ("" if len(involved) == 1 else " separately")
-    return f"{what}: the Hessian is not positive definite in that direction (eigenvalue {eigenvalue:.2g})"
+    return f"{what}: the Hessian is not positive definite in that direction (eigenvalue {eigenvalue:.1g}, scaled)"

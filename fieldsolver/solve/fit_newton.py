@@ -8,7 +8,7 @@ subproblem is solved exactly, by the eigenvalues of the small Hessian (Conn, Gou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,11 @@ STOP = 1e-11
 CONVERGED = 1e-6
 """Newton decrement up to which a run counts as converged: 1.4e-3 standard errors."""
 FLAT = 1e-7
-"""Eigenvalues below this fraction of the largest are not distinguished from zero."""
+"""Eigenvalues of the Hessian, scaled to a unit diagonal, below this are not distinguished from zero."""
+SMALLEST_CURVATURE = 1e-4
+"""An unknown with less curvature has a standard error above 100 units (of its logarithm, say): not determined."""
+ROUNDING = 1e-12
+"""Relative accuracy of an eigenvalue of the unscaled Hessian."""
 NOISE = 1e-7
 """Relative change of the value that may come from another choice of steps."""
 
@@ -52,7 +56,9 @@ class Runs:
         return np.isfinite(self.value) & (self.decrement <= CONVERGED)
 
 
-def minimise(expand: Expand, x: np.ndarray, max_iterations: int, report: Callable[[float], None]) -> Runs:
+def minimise(
+    expand: Expand, x: np.ndarray, max_iterations: int, report: Callable[[float], None], scales: Sequence[int] = ()
+) -> Runs:
     """Minimise from every row of `x` (S, P).
 
     Args:
@@ -60,7 +66,12 @@ def minimise(expand: Expand, x: np.ndarray, max_iterations: int, report: Callabl
         x: starting points.
         max_iterations: per run.
         report: called with the done fraction.
+        scales: positions of the noise scales. Their mixed derivatives with the others are a multiple of the gradient,
+            so they vanish at the minimum, and the steps leave them out (as Fisher scoring does). On the way there they
+            would turn the model indefinite and the steps into a zigzag, the more so the less noise there is.
     """
+    is_scale = np.isin(np.arange(x.shape[1]), np.asarray(scales, dtype=int))
+    coupled = is_scale[:, None] == is_scale
     everyone = np.arange(len(x))
     first = expand(x, everyone)
     runs = Runs(
@@ -72,13 +83,13 @@ def minimise(expand: Expand, x: np.ndarray, max_iterations: int, report: Callabl
         active = everyone[np.isfinite(runs.value) & (runs.decrement > STOP) & (radius > SMALLEST_RADIUS)]
         if active.size == 0:
             break
-        _iterate(expand, runs, radius, active)
+        _iterate(expand, runs, radius, active, coupled)
         report((iteration + 1) / max_iterations)
     return runs
 
 
-def _iterate(expand: Expand, runs: Runs, radius: np.ndarray, active: np.ndarray) -> None:
-    step, predicted = trust_step(runs.gradient[active], runs.hessian[active], radius[active])
+def _iterate(expand: Expand, runs: Runs, radius: np.ndarray, active: np.ndarray, coupled: np.ndarray) -> None:
+    step, predicted = trust_step(runs.gradient[active], runs.hessian[active] * coupled, radius[active])
     trial = expand(runs.x[active] + step, active)
     gain = runs.value[active] - trial.value
     decrement = newton_decrement(trial.gradient, trial.hessian)
@@ -101,7 +112,7 @@ def trust_step(gradient: np.ndarray, hessian: np.ndarray, radius: np.ndarray) ->
     """Steps (n, P) that minimise the quadratic models inside the radii (n,), and the gain they predict (n,)."""
     eigenvalues, vectors = np.linalg.eigh(hessian)
     slope = np.einsum("npi,np->ni", vectors, gradient)
-    smallest = FLAT * np.maximum(np.abs(eigenvalues).max(axis=1), np.finfo(float).tiny)
+    smallest = ROUNDING * np.maximum(np.abs(eigenvalues).max(axis=1), np.finfo(float).tiny)
     low = np.maximum(0.0, smallest - eigenvalues[:, 0])
     high = low + np.linalg.norm(slope, axis=1) / radius
 
@@ -124,8 +135,18 @@ def newton_decrement(gradient: np.ndarray, hessian: np.ndarray) -> np.ndarray:
 
     Infinite where the Hessian has a negative eigenvalue.
     """
-    eigenvalues, vectors = np.linalg.eigh(hessian)
-    slope = np.einsum("npi,np->ni", vectors, gradient)
-    smallest = FLAT * np.maximum(np.abs(eigenvalues).max(axis=1, keepdims=True), np.finfo(float).tiny)
-    decrement = 0.5 * (slope**2 / np.maximum(eigenvalues, smallest)).sum(axis=1)
-    return np.where((eigenvalues < -smallest).any(axis=1), np.inf, decrement)
+    size = unit_size(hessian)
+    eigenvalues, vectors = np.linalg.eigh(hessian / (size[:, :, None] * size[:, None, :]))
+    slope = np.einsum("npi,np->ni", vectors, gradient / size)
+    decrement = 0.5 * (slope**2 / np.maximum(eigenvalues, FLAT)).sum(axis=1)
+    return np.where((eigenvalues < -FLAT).any(axis=1), np.inf, decrement)
+
+
+def unit_size(hessian: np.ndarray) -> np.ndarray:
+    """Units (..., P) in which the Hessian (..., P, P) has a unit diagonal: standard errors of one unknown, others fixed.
+
+    Without them a well-known unknown (curvature 1e12) would make a normal one (curvature 10) look flat. An unknown
+    without curvature gets a unit in which it stays below `FLAT`.
+    """
+    diagonal = np.abs(np.diagonal(hessian, axis1=-2, axis2=-1))
+    return np.sqrt(np.where(diagonal > SMALLEST_CURVATURE, diagonal, SMALLEST_CURVATURE / (0.1 * FLAT)))

@@ -15,7 +15,7 @@ from fieldsolver.errors import OptionError, listing, nearest
 from fieldsolver.results import Verdict
 
 from .fit_bands import Bands, predictive_bands
-from .fit_newton import FLAT
+from .fit_newton import FLAT, unit_size
 from .fit_objective import Expansion, Objective
 from .fit_profile import profile_intervals
 from .fit_simulation import SimulationCheck, simulation_check
@@ -123,8 +123,8 @@ class FitResult:
                     f"there is no unknown {name!r}; unknown: {listing(self.labels)}{nearest(name, self.labels)}"
                 )
         chosen = [i for i, label in enumerate(self.labels) if not names or label in names]
-        eigenvalues = np.linalg.eigvalsh(self.hessian)
-        if not eigenvalues[0] > FLAT * eigenvalues[-1]:
+        size = unit_size(self.hessian)
+        if not np.linalg.eigvalsh(self.hessian / np.outer(size, size))[0] > FLAT:
             raise OptionError(f"no profile can be drawn: {self.reason}; fix some of the unknowns or add priors")
         with ProgressBar("profiling", progress) as bar:
             ends = profile_intervals(

@@ -62,7 +62,7 @@ def simulation_check(result: FitResult, replicates: int, seed: int) -> Simulatio
     def expand(points: np.ndarray, runs: np.ndarray) -> Expansion:
         return objective.expand(points, torch.from_numpy(runs))
 
-    runs = minimise(expand, start, MAX_ITERATIONS, lambda fraction: None)
+    runs = minimise(expand, start, MAX_ITERATIONS, lambda fraction: None, objective.unknowns.places("sigma"))
     labels, z = objective.unknowns.labels, result.quantile
     sd = np.full(start.shape, np.nan)
     for i in np.flatnonzero(runs.converged):

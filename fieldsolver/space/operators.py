@@ -1,7 +1,7 @@
 """Discrete operators along one axis: on periodic axes by rolling, else on arrays that carry ghost layers.
 
-All act on tensors of shape ``(..., *grid)``; `dim` is the axis counted from the end. Arrays with ghosts are longer than the grid by
-`width` on both ends of that axis, and the result has the length of the grid again.
+All act on tensors of shape ``(..., *grid)``; `dim` is the axis counted from the end. Arrays with ghosts are longer than
+the grid by `width` on both ends of that axis, and the result has the length of the grid again.
 """
 
 from __future__ import annotations
@@ -119,8 +119,8 @@ def _with_ghost_fluxes(
 ) -> torch.Tensor:
     """Fluxes beyond a wall, from the coefficient *reflected* there, whatever it would be if it went on.
 
-    With face ``k`` the mirror of ghost face ``-k``, D the coefficient, s the slope of the extended field and w its slope on
-    the wall,
+    With face ``k`` the mirror of ghost face ``-k``, D the coefficient, s the slope of the extended field and w its
+    slope on the wall,
 
         F_(-k) = D_k (s_(-k) - 2 w) + 2 D_wall w      (D_k s_(-k) where the value is held)
 

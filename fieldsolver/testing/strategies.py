@@ -1,7 +1,7 @@
 """Hypothesis strategies: grids, boundaries, well-typed expressions over a scope, declared equations.
 
-Everything drawn is valid: a grid fits its boundary, an expression its scope. ``tame`` expressions use smooth functions whose
-values stay moderate for moderate states, so that numbers can be compared and differentiated.
+Everything drawn is valid: a grid fits its boundary, an expression its scope. ``tame`` expressions use smooth functions
+whose values stay moderate for moderate states, so that numbers can be compared and differentiated.
 """
 
 from __future__ import annotations
@@ -148,7 +148,13 @@ class _Writer:
     def write(self, depth: int) -> Node:
         if depth == 0:
             return self.leaf()
-        choices: list[Callable[[int], Node]] = [self.arithmetic, self.arithmetic, self.function, self.negated, self.power]
+        choices: list[Callable[[int], Node]] = [
+            self.arithmetic,
+            self.arithmetic,
+            self.function,
+            self.negated,
+            self.power,
+        ]
         if self.operators:
             choices += [self.operator, self.operator]
         if self.scope.modules:

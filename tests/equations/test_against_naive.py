@@ -149,7 +149,9 @@ class Naive:
         cells = range(-half + 1, half + 1)  # around the face at +1/2
 
         def at_face(table, node, face):  # face k lies at index + k + 1/2
-            return sum(a * self._moved(node, c, index, axis, face + j) for a, j in zip(table[order], cells, strict=True))
+            return sum(
+                a * self._moved(node, c, index, axis, face + j) for a, j in zip(table[order], cells, strict=True)
+            )
 
         def flux(face):
             slope = at_face(FACE_SLOPE, operand, face) / h
@@ -241,7 +243,9 @@ class Naive:
     def _module(self, node, index):
         inputs = [self.value(child, c, index) for child in node.operands for c in range(child.components)]
         with torch.no_grad():
-            return self.equation.submodules[node.name](torch.tensor([float(i) for i in inputs], dtype=torch.float64)).numpy()
+            return self.equation.submodules[node.name](
+                torch.tensor([float(i) for i in inputs], dtype=torch.float64)
+            ).numpy()
 
 
 def _ghost(condition, inside, on_wall, value, distance):
@@ -302,13 +306,15 @@ def test_operators_of_operators(data):
     boundary = data.draw(boundaries(grid, "uv", homogeneous=True, robin=False))
     try:
         equation = FieldEquation(text, grid=grid, boundary=boundary, parameters={"D": 0.3})
-    except BoundaryError as error:
-        assert "beyond the wall" in str(error)  # a reflection that is neither even nor odd is refused, never guessed
-        return
+    except BoundaryError as refusal:
+        if "beyond the wall" not in str(refusal):
+            raise
+        return  # a reflection that is neither even nor odd is refused, never guessed
     assert_agrees(equation)
 
 
-ALL_OPERATORS = """du/dt = laplacian(u) + {diffusion} + gradient_squared(v) + d_dx(u*v) + d2_dx2(u) + d3_dx3(v) + d4_dx4(u**2)
+ALL_OPERATORS = """\
+du/dt = laplacian(u) + {diffusion} + gradient_squared(v) + d_dx(u*v) + d2_dx2(u) + d3_dx3(v) + d4_dx4(u**2)
 dv/dt = diffusion(D, v) - diffusion(2, u*cos(x)) + d_dx(x*v) + laplacian(D*u)"""
 SETTINGS = [
     (dimension, centring, order, kind)
@@ -366,7 +372,9 @@ def test_spatial_parameters(centring, order):
     generator = torch.Generator().manual_seed(1)
     K = torch.rand(7, 8, generator=generator, dtype=torch.float64) + 0.5
     M = torch.rand(2, 7, 8, generator=generator, dtype=torch.float64)
-    text = "du/dt = D*diffusion(K, u) + laplacian(K*u) + M[0]*v; dphi/dt = M*u + diffusion(M, phi); dv/dt = d_dx(M[1])*v"
+    text = (
+        "du/dt = D*diffusion(K, u) + laplacian(K*u) + M[0]*v; dphi/dt = M*u + diffusion(M, phi); dv/dt = d_dx(M[1])*v"
+    )
     equation = FieldEquation(
         text, grid=Grid((7, 8), extent=1, centring=centring), boundary=Neumann(0.5), components={"phi": 2},
         parameters={"D": 0.4, "K": Spatial(K), "M": Spatial(M)}, space_order=order,

@@ -60,7 +60,6 @@ def test_single_precision_stays_single(kind):
                 wide.append(str(function))
             return result
 
-    equation = equation.float() if False else equation
     with torch.no_grad(), Watch():
         single = equation(0.3, y.float())
     assert single.dtype == torch.float32
@@ -111,7 +110,7 @@ def test_jvp_vjp_and_vmap(kind):
     y, along, weights = (state(equation, seed=seed) for seed in (1, 2, 3))
     value, tangent = torch.func.jvp(lambda y: function(parameters, time(), y), (y,), (along,))
     torch.testing.assert_close(value, equation(0.3, y))
-    pulled, pullback = torch.func.vjp(lambda y: function(parameters, time(), y), y)
+    _, pullback = torch.func.vjp(lambda y: function(parameters, time(), y), y)
     (gradient,) = pullback(weights)
     torch.testing.assert_close((gradient * along).sum(), (weights * tangent).sum())
     step = 1e-6
@@ -181,7 +180,9 @@ def test_compiled_is_eager(kind):
     y = state(equation)
     for t in (0.3, 0.9):
         torch.testing.assert_close(compiled(time(t), y), equation(time(t), y), rtol=1e-13, atol=1e-13)
-    gradient = [torch.autograd.grad(f(time(), y).square().sum(), list(equation.parameters())) for f in (compiled, equation)]
+    gradient = [
+        torch.autograd.grad(f(time(), y).square().sum(), list(equation.parameters())) for f in (compiled, equation)
+    ]
     torch.testing.assert_close(*gradient)
 
 
@@ -227,7 +228,11 @@ class Watch(torch.utils._python_dispatch.TorchDispatchMode):
         if any(word in name for word in ("item", "_local_scalar_dense", "nonzero", "is_nonzero")):
             self.waits.append(name)
         tensors = [a for a in args if isinstance(a, torch.Tensor)]
-        if isinstance(result, torch.Tensor) and result.device.type == "cuda" and any(a.device.type == "cpu" for a in tensors):
+        if (
+            isinstance(result, torch.Tensor)
+            and result.device.type == "cuda"
+            and any(a.device.type == "cpu" for a in tensors)
+        ):
             self.copies.append(name)
         return result
 
@@ -235,10 +240,13 @@ class Watch(torch.utils._python_dispatch.TorchDispatchMode):
 @pytest.mark.parametrize("kind", OPTIONS)
 def test_no_stray_tensor_on_a_fake_gpu(kind):
     equation = declare(kind)
-    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
-        moved = {name: mode.from_tensor(value).to("cuda") for name, value in equation.state_dict().items()}
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        moved = {name: torch.empty_like(value, device="cuda") for name, value in equation.state_dict().items()}
         y = torch.empty(3, *equation.state_shape, device="cuda")
-        for t in (torch.empty((), dtype=torch.float64, device="cuda"), torch.empty(3, dtype=torch.float64, device="cuda")):
+        for t in (
+            torch.empty((), dtype=torch.float64, device="cuda"),
+            torch.empty(3, dtype=torch.float64, device="cuda"),
+        ):
             with Watch() as watch:
                 rate = torch.func.functional_call(equation, moved, (t, y))
             assert rate.device.type == "cuda"
@@ -249,8 +257,8 @@ def test_no_stray_tensor_on_a_fake_gpu(kind):
 def test_no_copy_to_the_gpu_per_evaluation():
     """DESIGN section 8: no per-step synchronisation; a copy from pageable host memory is one."""
     equation = declare("cell walls")
-    with FakeTensorMode(allow_non_fake_inputs=True) as mode:
-        moved = {name: mode.from_tensor(value).to("cuda") for name, value in equation.state_dict().items()}
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        moved = {name: torch.empty_like(value, device="cuda") for name, value in equation.state_dict().items()}
         y = torch.empty(3, *equation.state_shape, device="cuda")
         with Watch() as watch:
             torch.func.functional_call(equation, moved, (torch.empty((), dtype=torch.float64, device="cuda"), y))

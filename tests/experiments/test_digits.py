@@ -75,6 +75,16 @@ def test_the_dynamics_move_every_component_and_all_of_them_learn() -> None:
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
 
 
+def test_refining_the_steps_changes_the_scores_a_little_and_the_network_not_at_all() -> None:
+    model = DigitField(Settings(), seed=0).eval()
+    images = load_split()[0].images[:4]
+    with torch.no_grad():
+        coarse, fine, finer = (network(images) for network in (model, model.refined(4), model.refined(8)))
+        assert torch.equal(model(images), coarse)
+    assert 0 < (coarse - fine).abs().max() < 0.5 * coarse.std()
+    assert (fine - finer).abs().max() < 0.2 * (coarse - fine).abs().max()  # order 2
+
+
 def test_the_paired_interval_is_students() -> None:
     found = paired_difference(np.array([1.0, 2.0, 3.0]), np.array([0.0, 0.0, 0.0]))
     assert (found.mean, found.high) == (2.0, pytest.approx(2 + 4.302653 / math.sqrt(3)))

@@ -174,7 +174,7 @@ def test_jacrev_assembles_the_same_matrix():
 @pytest.mark.parametrize("centring", ["cell", "node"])
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_robin_eigenvalues_approach_z_tan_z(Bi, roots, centring, mirrored):
-    """u' = 0 at one end and u' + Bi u = 0 at the other of a unit interval: -z^2 with z tan z = Bi (pde.md, section 0)."""
+    """u' = 0 at one end of a unit interval, u' + Bi u = 0 at the other: -z^2 with z tan z = Bi (pde.md, section 0)."""
     walls = (Robin(Bi, 1.0, 0), Neumann(0)) if mirrored else (Neumann(0), Robin(Bi, 1.0, 0))
     errors = []
     for points in (32, 64, 128):
@@ -188,7 +188,7 @@ def test_robin_eigenvalues_approach_z_tan_z(Bi, roots, centring, mirrored):
 
 
 def weighted(equation):
-    """``W A`` with the quadrature weights, symmetric for an operator that is symmetric in the discrete inner product."""
+    """``W A`` with the quadrature weights: symmetric if the operator is, in the discrete inner product."""
     kept = free(equation)
     weights = equation.grid.weights().flatten()[kept]
     return weights[:, None] * free_matrix(equation)
@@ -224,7 +224,14 @@ def test_robin_is_symmetric_and_decays(rate, centring):
     assert torch.linalg.eigvalsh((A + A.T) / 2).max() < 0
 
 
-NULL = [*COEFFICIENTS, "diffusion(1 + u**2, u)", "diffusion(1 + x*u**2, u)", "gradient_squared(u)", "d_dx(u)", "d3_dx3(u)"]
+NULL = [
+    *COEFFICIENTS,
+    "diffusion(1 + u**2, u)",
+    "diffusion(1 + x*u**2, u)",
+    "gradient_squared(u)",
+    "d_dx(u)",
+    "d3_dx3(u)",
+]
 
 
 @pytest.mark.parametrize("order", [2, 4])
@@ -240,7 +247,8 @@ def test_constants_do_not_change(rate, kinds, centring, order):
 @pytest.mark.parametrize("order", [2, 4])
 @pytest.mark.parametrize("centring", ["cell", "node"])
 @pytest.mark.parametrize("kinds", [("P", "P"), ("N", "N"), ("N", "P")])
-@pytest.mark.parametrize("rate", [*COEFFICIENTS, "diffusion(1 + u**2, u)", "diffusion(1 + x*u**2, u)", "laplacian(u**3 - u)",
+@pytest.mark.parametrize("rate", [*COEFFICIENTS, "diffusion(1 + u**2, u)", "diffusion(1 + x*u**2, u)",
+                                  "laplacian(u**3 - u)",
                                   "d2_dx2(u)", "d4_dx4(u)", "laplacian(u**3 - laplacian(u))"])  # fmt: skip
 def test_mass_is_conserved(rate, kinds, centring, order):
     equation = declare(rate, kinds, (7, 8), centring, order, parameters=COEFFICIENTS.get(rate, {}))

@@ -47,7 +47,8 @@ def exact(word, u):
 
 WORDS = [
     "d_dx(u)", "d_dy(u)", "d2_dx2(u)", "d2_dy2(u)", "d3_dx3(u)", "d3_dy3(u)", "d4_dx4(u)", "d4_dy4(u)", "laplacian(u)",
-    "diffusion(2 + sin(x)*cos(y), u)", "diffusion(1 + u**2, u)", "gradient_squared(u)", "laplacian(u**2)", "d_dx(d_dy(u))",
+    "diffusion(2 + sin(x)*cos(y), u)", "diffusion(1 + u**2, u)", "gradient_squared(u)", "laplacian(u**2)",
+    "d_dx(d_dy(u))",
 ]  # fmt: skip
 
 
@@ -58,7 +59,9 @@ def test_operators_on_periodic_grids(word, order, centring):
     u = sp.exp(sp.sin(x) / 2) * sp.cos(y) + sp.sin(y) / 3
     errors = []
     for points in (48, 96):
-        grid = Grid((points, points * 5 // 4), extent=2 * np.pi, centring=centring, periodic="xy" if centring == "node" else ())
+        grid = Grid(
+            (points, points * 5 // 4), extent=2 * np.pi, centring=centring, periodic="xy" if centring == "node" else ()
+        )
         equation = FieldEquation(f"du/dt = {word}", grid=grid, boundary=Periodic(), space_order=order)
         rate = equation(0.0, sample(u, grid)[None])[0]
         errors.append((rate - sample(exact(word, u), grid)).abs().max().item())

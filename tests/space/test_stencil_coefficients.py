@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fractions import Fraction as F
+from fractions import Fraction
 from math import factorial
 
 import numpy as np
@@ -13,14 +13,14 @@ from fieldsolver.space.stencils import SPACE_ORDERS, central_stencil, check_spac
 
 # Fornberg, Math. Comp. 51 (1988) 699, tables 1 and 2.
 TABLE = {
-    (1, 2): [F(-1, 2), 0, F(1, 2)],
-    (1, 4): [F(1, 12), F(-2, 3), 0, F(2, 3), F(-1, 12)],
+    (1, 2): [Fraction(-1, 2), 0, Fraction(1, 2)],
+    (1, 4): [Fraction(1, 12), Fraction(-2, 3), 0, Fraction(2, 3), Fraction(-1, 12)],
     (2, 2): [1, -2, 1],
-    (2, 4): [F(-1, 12), F(4, 3), F(-5, 2), F(4, 3), F(-1, 12)],
-    (3, 2): [F(-1, 2), 1, 0, -1, F(1, 2)],
-    (3, 4): [F(1, 8), -1, F(13, 8), 0, F(-13, 8), 1, F(-1, 8)],
+    (2, 4): [Fraction(-1, 12), Fraction(4, 3), Fraction(-5, 2), Fraction(4, 3), Fraction(-1, 12)],
+    (3, 2): [Fraction(-1, 2), 1, 0, -1, Fraction(1, 2)],
+    (3, 4): [Fraction(1, 8), -1, Fraction(13, 8), 0, Fraction(-13, 8), 1, Fraction(-1, 8)],
     (4, 2): [1, -4, 6, -4, 1],
-    (4, 4): [F(-1, 6), 2, F(-13, 2), F(28, 3), F(-13, 2), 2, F(-1, 6)],
+    (4, 4): [Fraction(-1, 6), 2, Fraction(-13, 2), Fraction(28, 3), Fraction(-13, 2), 2, Fraction(-1, 6)],
 }
 
 
@@ -36,7 +36,7 @@ def test_moments_hold_to_the_order_and_fail_beyond(m, order):
     half = len(stencil) // 2
 
     def moment(n):
-        return sum(c * F(j) ** n for j, c in zip(range(-half, half + 1), stencil, strict=True))
+        return sum(c * Fraction(j) ** n for j, c in zip(range(-half, half + 1), stencil, strict=True))
 
     for n in range(m + order):
         assert moment(n) == (factorial(m) if n == m else 0)
@@ -46,7 +46,7 @@ def test_moments_hold_to_the_order_and_fail_beyond(m, order):
 @pytest.mark.parametrize("order", SPACE_ORDERS)
 def test_staggered_moments(order):
     slope, mean = staggered_stencil(order)
-    offsets = [F(2 * j + 1, 2) for j in range(-order // 2, order // 2)]
+    offsets = [Fraction(2 * j + 1, 2) for j in range(-order // 2, order // 2)]
     for n in range(order):
         assert sum(c * x**n for c, x in zip(mean, offsets, strict=True)) == (n == 0)
     for n in range(order + 1):

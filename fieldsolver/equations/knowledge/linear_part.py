@@ -193,9 +193,12 @@ def _coefficients(term: LinearTerm, values: CoefficientValues, size: int) -> np.
 def _chain_symbol(equation: FieldEquation, term: LinearTerm, angles: list[np.ndarray]) -> np.ndarray:
     total = np.ones(_count(angles), dtype=complex)
     for name in term.operators:
-        total = total * np.broadcast_to(
-            operator_symbol(equation.layout, name, angles), np.broadcast_shapes(*[a.shape for a in angles])
-        ).ravel()
+        total = (
+            total
+            * np.broadcast_to(
+                operator_symbol(equation.layout, name, angles), np.broadcast_shapes(*[a.shape for a in angles])
+            ).ravel()
+        )
     return total
 
 
@@ -276,4 +279,3 @@ def _transforms(equation: FieldEquation) -> tuple[str, ...]:
         kinds = {transform_of(equation.layout, name, axis) for name in equation.fields}
         transforms.append(kinds.pop() if len(kinds) == 1 else "mixed")
     return tuple(transforms)
-
