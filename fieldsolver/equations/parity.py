@@ -48,7 +48,7 @@ def parity(node: Node, layout: Layout, side: Side) -> int:
         case Function() if FUNCTIONS[node.name].arity == 1:
             return 1 if below[0] == 1 else FUNCTIONS[node.name].parity if below[0] == -1 else 0
         case SpatialOperator():
-            return _operator(node, below, side)
+            return _operator(node, below, side, layout)
         case Function() | ModuleCall():
             return 1 if all(sign == 1 for sign in below) else 0
     return below[0] if len(below) == 1 else 0
@@ -82,11 +82,12 @@ def _power(node: Node, below: list[int]) -> int:
     return 0
 
 
-def _operator(node: SpatialOperator, below: list[int], side: Side) -> int:
+def _operator(node: SpatialOperator, below: list[int], side: Side, layout: Layout) -> int:
     word = OPERATORS[node.name]
     if node.name == "gradient_squared":
         return 1 if below[0] else 0
     if node.name == "diffusion":
-        return below[1]  # its coefficient is reflected evenly at every wall, whatever it is
+        # Fluxes towards the wall meet a coefficient that is reflected evenly, whatever it is; those along it do not.
+        return below[1] if layout.dimension == 1 or below[0] == 1 else 0
     flips = word.axis == side[0] and word.derivative_order % 2 == 1
     return _product(below) * (-1 if flips else 1)

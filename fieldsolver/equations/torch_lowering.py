@@ -1,9 +1,9 @@
 """Graph to torch: one pure, differentiable, batched function per equation.
 
-Arrays are ``(*batch, c, *grid)`` with the component axis always there. Near a wall a stencil needs ghost values. They are
-made by evaluating its operand on a grid that carries ghost layers along that axis: a field is extended by its boundary
-condition, and whatever is computed from it point by point follows. So ``laplacian(u**2)`` uses the ghosts of ``u``,
-squared, and no condition for ``u**2`` has to be invented.
+Arrays are ``(*batch, c, *grid)`` with the component axis always there. Near a wall a stencil needs ghost values.
+They are made by evaluating its operand on a grid that carries ghost layers along that axis: a field is extended by
+its boundary condition, and whatever is computed from it point by point follows. So ``laplacian(u**2)`` uses the
+ghosts of ``u``, squared, and no condition for ``u**2`` has to be invented.
 """
 
 from __future__ import annotations
@@ -172,7 +172,7 @@ class Lowering:
         return self._tape.emit(partial(_signed_sum, signs), *self._arguments(node, place, terms))
 
     def _arguments(self, node: Node, place: Place, operands: Sequence[Node] | None = None) -> list[int]:
-        """Registers of the operands; functions of time alone are computed in float64 and cast where they meet a field."""
+        """Registers of the operands; functions of time alone are in float64 and are cast where they meet a field."""
         registers = []
         for operand in node.operands if operands is None else operands:
             register = self.compile(operand, place)

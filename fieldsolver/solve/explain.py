@@ -11,7 +11,7 @@ from fieldsolver.equations.knowledge import LinearPart, linear_part
 from fieldsolver.errors import OptionError
 from fieldsolver.methods import METHODS
 
-from .stability_limit import StepLimit, all_limits
+from .stability_limit import StepLimit, all_limits, evaluations_per_step
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ class Explanation:
     def _limits(self) -> list[str]:
         lines = ["Largest stable fixed step for the decaying and neutral modes of the linear part:"]
         for limit in self.limits:
-            stages = METHODS[limit.method].stages
-            line = f"  {limit.method:<8} dt <= {limit.dt:<12.6g} {stages} evaluation(s) per step"
+            cost = evaluations_per_step(METHODS[limit.method])
+            line = f"  {limit.method:<8} dt <= {limit.dt:<12.6g} {cost} evaluation(s) per step"
             if self.dt is not None:
                 line += f"   dt = {self.dt:g} is {'stable' if self.dt <= limit.dt else 'UNSTABLE'}"
             lines.append(line)

@@ -26,8 +26,6 @@ FLAT = 1e-7
 """Eigenvalues of the Hessian, scaled to a unit diagonal, below this are not distinguished from zero."""
 SMALLEST_CURVATURE = 1e-4
 """An unknown with less curvature has a standard error above 100 units (of its logarithm, say): not determined."""
-ROUNDING = 1e-12
-"""Relative accuracy of an eigenvalue of the unscaled Hessian."""
 NOISE = 1e-7
 """Relative change of the value that may come from another choice of steps."""
 
@@ -112,8 +110,8 @@ def trust_step(gradient: np.ndarray, hessian: np.ndarray, radius: np.ndarray) ->
     """Steps (n, P) that minimise the quadratic models inside the radii (n,), and the gain they predict (n,)."""
     eigenvalues, vectors = np.linalg.eigh(hessian)
     slope = np.einsum("npi,np->ni", vectors, gradient)
-    smallest = ROUNDING * np.maximum(np.abs(eigenvalues).max(axis=1), np.finfo(float).tiny)
-    low = np.maximum(0.0, smallest - eigenvalues[:, 0])
+    # Not relative to the largest: a noise scale far below the others' errors would then crawl.
+    low = np.maximum(0.0, 0.01 * SMALLEST_CURVATURE - eigenvalues[:, 0])
     high = low + np.linalg.norm(slope, axis=1) / radius
 
     def length(shift: np.ndarray) -> np.ndarray:

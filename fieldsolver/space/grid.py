@@ -105,7 +105,8 @@ class Grid:
     def __repr__(self) -> str:
         bounds = ", ".join(f"({low:g}, {high:g})" for low, high in self.bounds)
         extra = f", periodic={self.periodic!r}" if self.periodic else ""
-        return f"Grid(shape={self.shape}, bounds=({bounds},), centring={self.centring!r}{extra})"
+        bounds += "," if self.dimension == 1 else ""
+        return f"Grid(shape={self.shape}, bounds=({bounds}), centring={self.centring!r}{extra})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Grid) and self._key() == other._key()

@@ -128,12 +128,12 @@ def test_an_interrupted_experiment_resumes_to_the_same_result(
     steps = 0
     original = experiment.jitter
 
-    def press_ctrl_c(*arguments: object) -> torch.Tensor:
+    def press_ctrl_c(images: torch.Tensor, strength: float, generator: torch.Generator) -> torch.Tensor:
         nonlocal steps
         steps += 1
         if steps == 8:  # the second seed, second step
             raise KeyboardInterrupt
-        return original(*arguments)  # type: ignore[arg-type]
+        return original(images, strength, generator)
 
     monkeypatch.setattr(experiment, "jitter", press_ctrl_c)
     with pytest.raises(Interrupted, match="--resume"):

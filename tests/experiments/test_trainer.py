@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [lambda raw: raw[:100], lambda raw: b"", lambda raw: b"\x80\x04" + raw[2:]])
-def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     train(model(), TASK, SETTINGS, tmp_path)
     path = tmp_path / CHECKPOINT
     path.write_bytes(damage(path.read_bytes()))
