@@ -141,7 +141,7 @@ def newton_decrement(gradient: np.ndarray, hessian: np.ndarray) -> np.ndarray:
 
 
 def unit_size(hessian: np.ndarray) -> np.ndarray:
-    """Units (..., P) in which the Hessian (..., P, P) has a unit diagonal: standard errors of one unknown, others fixed.
+    """Units (..., P) in which the Hessian (..., P, P) has a unit diagonal: standard errors with the others fixed.
 
     Without them a well-known unknown (curvature 1e12) would make a normal one (curvature 10) look flat. An unknown
     without curvature gets a unit in which it stays below `FLAT`.

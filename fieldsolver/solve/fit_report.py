@@ -16,12 +16,15 @@ from fieldsolver.results import Verdict
 
 from .fit_data import own_shape
 from .fit_laplace import Laplace, laplace
-from .fit_newton import Runs
+from .fit_newton import CONVERGED, Runs, newton_decrement
 from .fit_objective import Objective
 from .fit_result import FitResult
 
 SAME_MINIMUM = 1e-3
 """Starts whose negative log posteriors differ by less ended in the same minimum."""
+HIDDEN = 10
+"""A noise scale below so many tolerances cannot be told from the solver's own error, and is held."""
+REMEDY = "lower rtol and atol to see noise that small, or give sigma="
 
 
 def report(
@@ -32,8 +35,9 @@ def report(
     unknowns = objective.unknowns
     best = int(np.argmin(runs.value))
     x, quantile = runs.x[best], NormalDist().inv_cdf(0.5 + interval / 2)
-    below = _sigmas_below_tolerance(objective, x)
-    spread = _spread(runs.hessian[best], unknowns.labels, [place for place, _ in below], uncertainty)
+    hidden = _hidden_sigmas(objective, x)
+    held = [place for place, _ in hidden]
+    spread = _spread(runs.hessian[best], unknowns.labels, held, uncertainty)
     point = torch.from_numpy(x)[None]
     ends = [unknowns.meant(torch.from_numpy(x + side * quantile * spread.sd)[None])[0].tolist() for side in (-1, 1)]
     meant = unknowns.meant(point)[0].tolist()
@@ -41,8 +45,8 @@ def report(
         run = objective.model.predict(point, objective.observations.t)
         values = unknowns.values(point.to(objective.model.device))
         log_likelihood = -float(objective.negative_log_likelihood(values, run.fields)[0])
-    converged, identifiable = bool(runs.converged[best]), not spread.notes
-    status, reason = _verdict(converged, spread, float(runs.decrement[best]), uncertainty)
+    decrement = _decrement(runs, best, held)
+    status, reason = _verdict(spread, decrement, bool(held), uncertainty)
     agreeing = int((runs.value <= runs.value[best] + SAME_MINIMUM).sum())
     result = FitResult(
         equation=_fitted_equation(equation, values),
@@ -53,13 +57,13 @@ def report(
         sigma={name: float(values.get(f"sigma({name})", objective.sigma.get(name, np.nan))) for name in objective.data},
         fitted={name: run.fields[name][:, 0].cpu() for name in objective.data},
         log_likelihood=log_likelihood,
-        converged=converged,
-        identifiable=identifiable,
+        converged=decrement <= CONVERGED,
+        identifiable=not spread.notes,
         status=status,
         reason=reason,
-        notes=(*(note for _, note in below), *spread.notes, *_start_notes(len(runs.x), agreeing)),
+        notes=(*(note for _, note in hidden), *spread.notes, *_start_notes(len(runs.x), agreeing)),
         gradient_norm=float(np.linalg.norm(runs.gradient[best])),
-        decrement=float(runs.decrement[best]),
+        decrement=decrement,
         iterations=int(runs.iterations[best]),
         evaluations=objective.evaluations,
         starts=len(runs.x),
@@ -75,12 +79,12 @@ def report(
     )
     if uncertainty != "profile":
         return result
-    return _with_profiles(result, bool(below), progress, started)
+    return _with_profiles(result, bool(held), progress, started)
 
 
-def _with_profiles(result: FitResult, below: bool, progress: bool | None, started: float) -> FitResult:
-    if not result.identifiable or below:
-        note = "no profile likelihood was drawn, because the Hessian is not positive definite"
+def _with_profiles(result: FitResult, held: bool, progress: bool | None, started: float) -> FitResult:
+    if not result.identifiable or held:
+        note = "no profile likelihood was drawn, because not everything is determined"
         return dataclasses.replace(result, notes=(*result.notes, note))
     profiles = result.profile(progress=progress)
     open_ends = [label for label, ends in profiles.items() if not np.isfinite(ends).all()]
@@ -101,26 +105,36 @@ def _spread(hessian: np.ndarray, labels: list[str], held: list[int], uncertainty
     return laplace(hessian, labels, held)
 
 
-def _sigmas_below_tolerance(objective: Objective, x: np.ndarray) -> list[tuple[int, str]]:
+def _hidden_sigmas(objective: Objective, x: np.ndarray) -> list[tuple[int, str]]:
     """Noise scales that the solver's own error hides, with a sentence each."""
     meant = objective.unknowns.meant(torch.from_numpy(x)[None])[0]
     found = []
     for place in objective.unknowns.places("sigma"):
         label = objective.unknowns.labels[place]
         floor = objective.floor[label.removeprefix("sigma(").removesuffix(")")]
-        if float(meant[place]) < floor:
+        if float(meant[place]) < HIDDEN * floor:
             found.append(
-                (place, f"{label} is below the tolerance of the solve, {floor:.2g}: no noise can be told from it")
+                (place, f"{label} is not above {HIDDEN} times the tolerance of the solve ({floor:.1g}): {REMEDY}")
             )
     return found
 
 
-def _verdict(converged: bool, spread: Laplace, decrement: float, uncertainty: str) -> tuple[Verdict, str]:
+def _decrement(runs: Runs, best: int, held: list[int]) -> float:
+    """The Newton decrement of the best run, without the unknowns that are held."""
+    if not held:
+        return float(runs.decrement[best])
+    free = np.setdiff1d(np.arange(runs.x.shape[1]), held)
+    return float(
+        newton_decrement(runs.gradient[best : best + 1, free], runs.hessian[best][np.ix_(free, free)][None])[0]
+    )
+
+
+def _verdict(spread: Laplace, decrement: float, hidden: bool, uncertainty: str) -> tuple[Verdict, str]:
     if spread.notes:
         return Verdict.DEGENERATE, f"not identifiable: {spread.notes[0]}"
-    if not converged:
-        reason = f"the optimiser stopped before the minimum (Newton decrement {decrement:.2g}); raise max_iterations"
-        return Verdict.INCONCLUSIVE, reason
+    if decrement > CONVERGED:
+        remedy = REMEDY if hidden else "raise max_iterations, or begin nearer"
+        return Verdict.INCONCLUSIVE, f"no minimum was reached (Newton decrement {decrement:.2g}); {remedy}"
     tested = "" if uncertainty == "none" else ", and the Hessian there is positive definite"
     return Verdict.PASS, f"a minimum was reached (Newton decrement {decrement:.1g}){tested}"
 
