@@ -65,8 +65,9 @@ def _coordinates(result: FitResult) -> dict[str, Any]:
         "side": ("side", ["low", "high"]),
         "time": ("time", observations.t.numpy(), _named("time", observations.units.get("time", "1"))),
     }
-    for axis, name in enumerate(grid.axes if grid is not None else ()):
-        coordinates[name] = (name, grid.coordinate(axis).numpy(), _named(f"coordinate {name}"))  # type: ignore[union-attr]
+    if grid is not None:
+        for axis, name in enumerate(grid.axes):
+            coordinates[name] = (name, grid.coordinate(axis).numpy(), _named(f"coordinate {name}"))
     return coordinates
 
 

@@ -203,6 +203,29 @@ def test_a_derivative_beyond_a_wall_is_not_guessed():
 
 
 @pytest.mark.parametrize(
+    ("rate", "axis"),
+    [
+        ("d_dx(d_dx(x*u))", "x"),  # x*u is neither even nor odd
+        ("d_dx(d2_dx2(u + v))", "x"),  # even plus odd
+        ("d_dy(laplacian(K*u))", "y"),
+        ("d_dx(diffusion(v, u))", "x"),  # even towards the wall, odd along it
+        ("d_dx(laplacian(exp(v)))", "x"),
+    ],
+)
+def test_what_is_neither_even_nor_odd_is_refused(rate, axis):
+    boundary = {"u": Neumann(0), "v": {"x": Dirichlet(0), "y": Neumann(0)}}
+    parameters = {"K": Spatial(torch.ones(8, 9))} if "K" in rate else {}
+    with pytest.raises(BoundaryError, match=f"a stencil near '{axis}-' needs values of"):
+        declare(boundary, text=f"du/dt = {rate}; dv/dt = v", parameters=parameters)
+
+
+@pytest.mark.parametrize("rate", ["d_dx(d_dx(y*u))", "d_dx(laplacian(v))", "d_dy(laplacian(v**2*u))", "d_dx(d_dx(tanh(v)))"])
+def test_what_is_even_or_odd_is_not_refused(rate):
+    boundary = {"u": Neumann(0), "v": {"x": Dirichlet(0), "y": Neumann(0)}}
+    declare(boundary, text=f"du/dt = {rate}; dv/dt = v")
+
+
+@pytest.mark.parametrize(
     ("periodic", "boundary", "wanted"),
     [((), Periodic(), r"periodic=\('x', 'y'\)"), (("x", "y"), Neumann(0), r"periodic=\(\)"),
      (("x",), {"x": Neumann(0), "y": Periodic()}, r"periodic=\('y',\)")],
