@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -50,14 +51,14 @@ def convergence(
 
     Returns:
         Schema ``convergence/1``, dimension ``level``: `h`, `error`, `local_order`, `used`, and the scalars `order` with
-        `order_lo` and `order_hi`, `coefficient`, `next_coefficient`, `next_order`, `floor`, `model`, `expected`. PASS: the
-        local orders have settled, the interval is narrower than 0.3, and the order is within 0.15 of `expected`
-        (`order_verdict` lists all rules).
+        `order_lo` and `order_hi`, `coefficient`, `next_coefficient`, `next_order`, `floor`, `model`, `expected`.
+        PASS: the local orders have settled, the interval is narrower than 0.3, and the order is within 0.15 of
+        `expected` (`order_verdict` lists all rules).
 
     Raises:
         OptionError: the ladder does not decrease, an error is negative, or an option is out of range.
     """
-    steps = _checked_ladder(ladder)
+    steps = checked_ladder(ladder)
     errors = []
     with ProgressBar("convergence", progress) as bar:
         for position, h in enumerate(steps):
@@ -74,14 +75,17 @@ def convergence_result(
     status, reason = fit.status, fit.reason
     finest = _finest(fit.errors)
     if not reference_error <= REFERENCE_SHARE * finest:
+        size = f"{reference_error:.2g}" if math.isfinite(reference_error) else "unknown size"
         status = Verdict.INCONCLUSIVE
         reason = (
-            f"the {reference} has an error of about {reference_error:.2g}, more than 1 % of the finest error {finest:.2g}; "
+            f"the {reference} has an error of {size}, not known to be below 1 % of the finest error {finest:.2g}; "
             f"without that: {fit.reason}"
         )
     elif reference_error:
         reason += f" (measured against a {reference} accurate to {reference_error:.2g})"
-    dataset = _dataset(fit, label).assign(reference_error=_scalar(reference_error, f"estimated error of the {reference}"))
+    dataset = _dataset(fit, label).assign(
+        reference_error=_scalar(reference_error, f"estimated error of the {reference}")
+    )
     return AnalysisResult(dataset, status, reason, SCHEMA, {"label": label, "reference": reference})
 
 
@@ -103,7 +107,9 @@ def _dataset(fit: OrderFit, label: str) -> xarray.Dataset:
             "next_order": _scalar((law.model.next_order or 0) if law else 0, "q, 0 without a next-order term"),
             "floor": _scalar(fit.floor, "error floor, 0 when there is none"),
             "model": _scalar(law.model.name if law else "none", "law chosen by AICc"),
-            "expected": _scalar(math.nan if fit.expected is None else fit.expected, "claimed order, NaN for none"),
+            "expected": _scalar(
+                math.nan if fit.expected is None else float(fit.expected), "claimed order, NaN for none"
+            ),
             "aicc": (("candidate",), list(fit.aicc.values()), {"units": "1", "long_name": "AICc, smaller is better"}),
         },
         coords={
@@ -137,13 +143,14 @@ def _error(problem: Callable[[float], float], h: float) -> float:
         raise OptionError(f"problem({h:g}) must return one number, the error; got {value!r}") from None
 
 
-def _checked_ladder(ladder: Sequence[float]) -> list[float]:
+def checked_ladder(ladder: Sequence[float]) -> list[float]:
+    """The sizes as floats, or an `OptionError` before anything is run."""
     try:
         steps = [float(h) for h in ladder]
     except (TypeError, ValueError):
-        raise OptionError(f"ladder is a list of step or mesh sizes such as [0.1, 0.05, 0.025], got {ladder!r}") from None
+        raise OptionError(f"ladder is a list of sizes such as [0.1, 0.05, 0.025], got {ladder!r}") from None
     if not steps or not all(math.isfinite(h) and h > 0 for h in steps):
         raise OptionError(f"ladder needs positive finite sizes, got {steps}")
-    if any(fine >= coarse for coarse, fine in zip(steps, steps[1:], strict=False)):
+    if any(fine >= coarse for coarse, fine in itertools.pairwise(steps)):
         raise OptionError(f"ladder must run from coarse to fine without repeats, got {steps}")
     return steps

@@ -23,7 +23,8 @@ def draw_convergence(result: AnalysisResult) -> Figure:
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axes = figure.add_subplot(xscale="log", yscale="log")
     axes.plot(h[used], errors[used], "o", color=palette.BLUE, label="error")
-    axes.plot(h[~used], errors[~used], "o", color=palette.BLUE, fillstyle="none", label="error, not in the fit")
+    if not used.all():
+        axes.plot(h[~used], errors[~used], "o", color=palette.BLUE, fillstyle="none", label="error, not in the fit")
     order, expected = float(data["order"]), float(data["expected"])
     fine = np.geomspace(h.min(), h.max(), 200)
     if np.isfinite(order):

@@ -15,7 +15,7 @@ from fieldsolver.results import AnalysisResult
 from fieldsolver.solve import solve
 from fieldsolver.solve.progress import ProgressBar
 
-from .convergence import convergence_result
+from .convergence import checked_ladder, convergence_result
 from .error_size import error_size
 from .order_fit import fit_order
 
@@ -54,8 +54,8 @@ def grid_convergence(
 
     Returns:
         Schema ``convergence/1``; see `convergence`. The finest grid is solved a second time with tolerances 100 times
-        tighter, or half the `dt`; a difference beyond 1 % of the finest error makes the result INCONCLUSIVE, because the
-        ladder would then measure the time integration.
+        tighter, or half the `dt`; a difference beyond 1 % of the finest error makes the result INCONCLUSIVE, because
+        the ladder would then measure the time integration.
 
     Raises:
         OptionError: the grids do not become finer, or an option is out of range.
@@ -63,20 +63,19 @@ def grid_convergence(
     equations = [_equation(make_equation, shape) for shape in shapes]
     if not equations:
         raise OptionError("shapes is empty; give grids from coarse to fine, such as [16, 32, 64, 128]")
-    sizes = [max(equation.grid.spacing) for equation in equations if equation.grid is not None]
+    sizes = checked_ladder([max(equation.grid.spacing) for equation in equations if equation.grid is not None])
     ends = (float(t_span[0]), float(t_span[-1]))
-    settings = {"rtol": 1e-9, "atol": 1e-12, **options}
-    errors, states = [], []
+    settings = {"rtol": 1e-9, "atol": 1e-12, **options, "progress": False}
+    errors: list[float] = []
+    state: Tensor | None = None
     with ProgressBar("grid convergence", progress) as bar:
         work = [equation.grid.size ** (1 + 1 / equation.dimension) for equation in equations if equation.grid]
         for position, equation in enumerate(equations):
             state = _final(equation, exact, ends, settings)
-            states.append(state)
-            errors.append(math.nan if state is None else error_size(state, _state(equation, exact, ends[1]), norm))
+            errors.append(_distance(state, _state(equation, exact, ends[1]), norm))
             bar(sum(work[: position + 1]) / (3 * sum(work)))
         second = _final(equations[-1], exact, ends, _tighter(settings))
-        missed = states[-1] is None or second is None
-        time_error = math.inf if missed else error_size(states[-1], second, norm)
+        time_error = _distance(state, second, norm)
     claimed = float(equations[-1].layout.space_order) if expected is None else expected
     fit = fit_order(sizes, errors, expected=claimed, floor=floor, confidence=confidence)
     result = convergence_result(fit, "h", reference_error=time_error, reference="time integration")
@@ -96,6 +95,10 @@ def _final(
         return None
 
 
+def _distance(computed: Tensor | None, wanted: Tensor | None, norm: str) -> float:
+    return math.nan if computed is None or wanted is None else error_size(computed, wanted, norm)
+
+
 def _state(equation: FieldEquation, exact: Callable[..., Any], t: float) -> Tensor:
     coordinates = equation.grid.coordinates() if equation.grid is not None else ()
     return equation.pack(exact(t, *coordinates))
@@ -110,5 +113,5 @@ def _tighter(settings: dict[str, Any]) -> dict[str, Any]:
 def _equation(make_equation: Callable[[Any], FieldEquation], shape: Shape) -> FieldEquation:
     equation = make_equation(shape)
     if not isinstance(equation, FieldEquation) or equation.grid is None:
-        raise OptionError(f"make_equation({shape!r}) must return a FieldEquation with a grid, got {type(equation).__name__}")
+        raise OptionError(f"make_equation({shape!r}) must return a FieldEquation with a grid, got {equation!r}")
     return equation

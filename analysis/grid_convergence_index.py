@@ -7,8 +7,8 @@ Procedure of Celik, Ghia, Roache, Freitas, Coleman and Raad, J. Fluids Eng. 130 
     phi_ext  = (r21^p phi1 - phi2)/(r21^p - 1)                                           (4)
     GCI_fine = F |(phi1 - phi2)/phi1| / (r21^p - 1),  F = 1.25                           (7)
 
-Equation (3) is solved by bracketing. The fixed-point iteration of the paper diverges for r21 much below r32, and its outer
-absolute value turns diverging values into a positive order; here those are a FAIL.
+Equation (3) is solved by bracketing. The fixed-point iteration of the paper diverges for r21 much below r32, and its
+outer absolute value turns diverging values into a positive order; here those are a FAIL.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def grid_convergence_index(
     Returns:
         Schema ``grid_convergence_index/1``: `order`, `extrapolated`, `error_approximate`, `error_extrapolated`,
         `gci_fine`, `gci_coarse` (fractions, not percent), `asymptotic_ratio`, `oscillatory`. Three values fit any
-        order, so PASS needs `expected` and an order within 0.15 of it; oscillating or unclaimed values are INCONCLUSIVE,
-        values that move apart FAIL, values that do not differ DEGENERATE.
+        order, so PASS needs `expected` and an order within 0.15 of it; oscillating or unclaimed values are
+        INCONCLUSIVE, values that move apart FAIL, values that do not differ DEGENERATE.
 
     Raises:
         OptionError: not three distinct positive sizes, or values that are not finite.
@@ -95,7 +95,10 @@ def observed_order(r21: float, r32: float, ratio: float) -> float:
 
 def _judge(p: float, eps21: float, eps32: float, expected: float | None, gci: float) -> tuple[Verdict, str]:
     if eps21 == 0 or eps32 == 0:
-        return Verdict.DEGENERATE, "two of the values are equal: the quantity does not depend on the grid, or is rounded"
+        return (
+            Verdict.DEGENERATE,
+            "two of the values are equal: the quantity does not depend on the grid, or is rounded",
+        )
     if math.isnan(p):
         return Verdict.FAIL, f"the values move apart: differences {abs(eps32):.3g} then {abs(eps21):.3g} on refinement"
     found = f"observed order {p:.4f}, grid convergence index {100 * gci:.4g} %"
@@ -129,9 +132,7 @@ def _sorted(values: Sequence[float], h: Sequence[float]) -> list[tuple[float, fl
     return pairs
 
 
-def _dataset(
-    numbers: dict[str, tuple[float, str]], values: Sequence[float], h: Sequence[float]
-) -> xarray.Dataset:
+def _dataset(numbers: dict[str, tuple[float, str]], values: Sequence[float], h: Sequence[float]) -> xarray.Dataset:
     import xarray
 
     def attributes(name: str) -> dict[str, str]:

@@ -11,11 +11,15 @@ import numpy as np
 from fieldsolver.errors import OptionError
 from fieldsolver.results import Verdict
 
-from .error_models import MODELS, Floats, ModelFit, fit_model
-from .order_verdict import Evidence, judge
+from .error_fit import RELATIVE_NOISE, ModelFit, fit_model
+from .error_models import MODELS, Floats
+from .order_evidence import Evidence
+from .order_verdict import judge
 
 STAGNATION_ORDER = 0.3
-"""Levels after which no finer one gains even this order have stopped converging."""
+"""Levels after which the finer ones do not gain even this order have stopped converging."""
+
+STUCK_SHARE = 2 / 3
 
 ABOVE_FLOOR = 10.0
 """Levels with an error below this many floors are left out of the fit."""
@@ -30,7 +34,7 @@ class OrderFit:
         used: levels that entered the fit.
         local_order: slope between a level and the one before it; NaN for the first and where an error is 0 or NaN.
         fit: the chosen law, or None when fewer than three levels were usable.
-        aicc: of every candidate that the number of levels allows, by name.
+        aicc: by name, of the candidates that the number of levels allows, up to one that fits exactly.
         order_lo, order_hi: confidence interval of the order (Student's t, linearised).
         floor: declared, met by the finest levels, or fitted; 0 when there is none.
         expected, confidence: as asked.
@@ -115,7 +119,13 @@ def local_orders(h: Floats, errors: Floats) -> Floats:
 
 
 def _candidates(h: Floats, errors: Floats) -> list[ModelFit]:
-    return [fit_model(model, h, errors) for model in MODELS if model.allows(len(h))]
+    fits: list[ModelFit] = []
+    for model in MODELS:
+        if model.allows(len(h)):
+            fits.append(fit_model(model, h, errors))
+            if fits[-1].residual <= RELATIVE_NOISE:
+                break  # no law with more terms can do better
+    return fits
 
 
 def _interval(fit: ModelFit | None, confidence: float) -> tuple[float, float]:
@@ -129,11 +139,15 @@ def _interval(fit: ModelFit | None, confidence: float) -> tuple[float, float]:
 
 
 def _stagnation(h: Floats, errors: Floats) -> int:
-    """The first level that no finer one improves by more than h^0.3; the number of levels if there is none."""
+    """The first level that most finer ones improve by less than h^0.3; the number of levels if there is none.
+
+    Most, not all: among scattered round-off one small error happens by chance.
+    """
     for k in range(len(h) - 1):
         if not np.isfinite(errors[k:]).all():
             continue
-        if (errors[k + 1 :] >= errors[k] * (h[k + 1 :] / h[k]) ** STAGNATION_ORDER).all():
+        stuck = errors[k + 1 :] >= errors[k] * (h[k + 1 :] / h[k]) ** STAGNATION_ORDER
+        if stuck.mean() >= STUCK_SHARE:
             return k
     return len(h)
 

@@ -14,8 +14,9 @@ from fieldsolver.errors import OptionError, SolveFailed
 from fieldsolver.methods import get_method
 from fieldsolver.results import AnalysisResult
 from fieldsolver.solve import solve
+from fieldsolver.solve.progress import ProgressBar
 
-from .convergence import REFERENCE_SHARE, _checked_ladder, convergence_result
+from .convergence import REFERENCE_SHARE, checked_ladder, convergence_result
 from .error_size import error_size
 from .order_fit import fit_order
 
@@ -35,6 +36,7 @@ def time_convergence(
     floor: float | None = None,
     confidence: float = 0.95,
     norm: str = "max",
+    progress: bool | None = None,
     **options: Any,
 ) -> AnalysisResult:
     """Solve with fixed steps of several sizes and measure the order at the end of `t_span`.
@@ -50,6 +52,7 @@ def time_convergence(
         floor: a known error floor; None looks for one.
         confidence: of the interval of the order.
         norm: ``"max"`` or ``"rms"``, over all entries of the state.
+        progress: show a bar: True, False, or None for only on a terminal.
         **options: for `fieldsolver.solve`.
 
     Returns:
@@ -59,14 +62,15 @@ def time_convergence(
     Raises:
         OptionError: a step does not divide the span, or an option is out of range.
     """
-    steps = _checked_ladder(dts)
+    steps = checked_ladder(dts)
     t0, t1 = (float(end) for end in t_span)
     _check_divides(steps, t0, t1)
     claimed = float(get_method(method).order) if expected is None else expected
 
     def final_state(dt: float) -> Tensor:
+        settings = {"max_steps": round((t1 - t0) / dt) + 1, **options, "progress": False}
         with torch.no_grad():
-            return solve(f, y0, t_span=(t0, t1), dt=dt, method=method, **options).y[-1]
+            return solve(f, y0, t_span=(t0, t1), dt=dt, method=method, **settings).y[-1]
 
     reference_error, kind = 0.0, "exact solution"
     if exact is not None:
@@ -77,7 +81,11 @@ def time_convergence(
         # e(2 dt) - e(dt) = (2^p - 1) e(dt) >= e(dt) for p >= 1: a safe estimate that does not rely on the claim
         reference_error = error_size(final_state(2 * steps[-1] / ratio), reference, norm)
         kind = f"reference by the same method, {ratio} times finer,"
-    errors = [_level(final_state, reference, dt, norm) for dt in steps]
+    errors = []
+    with ProgressBar("time convergence", progress) as bar:
+        for position, dt in enumerate(steps):
+            errors.append(_level(final_state, reference, dt, norm))
+            bar(sum(1 / dt for dt in steps[: position + 1]) / sum(1 / dt for dt in steps))
     fit = fit_order(steps, errors, expected=claimed, floor=floor, confidence=confidence)
     result = convergence_result(fit, "dt", reference_error=reference_error, reference=kind)
     result.dataset.attrs.update(method=method, norm=norm)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 
 from fieldsolver.equations.files.document import Document, read_document
+from fieldsolver.equations.files.lines import line_of
 from fieldsolver.equations.files.load import EquationFile
 from fieldsolver.equations.files.problems import Problem, find_problems
-from fieldsolver.errors import FieldSolverError, FileFormatError
+from fieldsolver.errors import FieldSolverError
 
 from .check_warnings import warnings_about
 
@@ -18,22 +19,18 @@ def check_file(path: str | os.PathLike[str]) -> tuple[str, int]:
     """The page about a file, and the exit code: 0 if it can be used, 1 if not.
 
     Raises:
-        FileFormatError: there is no such file, or it cannot be read.
+        FileFormatError: there is no such file, it is not TOML, or of a newer version.
     """
-    document, problems, warnings = None, [], []
+    document = read_document(path)
+    problems, file = find_problems(document)
+    if file is None:
+        return _wrong(document, problems), WRONG
     try:
-        document = read_document(path)
-        problems, file = find_problems(document)
-        if file is not None:
-            warnings = warnings_about(document, file)
-            return _fine(document, file, warnings), FINE
-    except FileFormatError as error:
-        if document is None:  # not TOML, or of another version: the sentence names the file and the line
-            raise
-        problems = [Problem(None, str(error))]
+        return _fine(document, file, warnings_about(document, file)), FINE
     except FieldSolverError as error:  # of the first step
-        problems = [Problem(None, f"[solve] cannot be used: {error}")]
-    return _wrong(document, problems), WRONG
+        return _wrong(
+            document, [Problem(line_of(document.text, ("solve",)), f"[solve] cannot be used: {error}")]
+        ), WRONG
 
 
 def _fine(document: Document, file: EquationFile, warnings: list[str]) -> str:

@@ -15,7 +15,7 @@ from fieldsolver.equations.files.document import Document
 from fieldsolver.equations.files.load import EquationFile
 
 POINTS_PER_WAVE = 6
-"""Central differences of order two are 10 % wrong on a wave of this many points."""
+"""On a wave of six points a central second derivative of order two is 9 % too small, a first one 17 %."""
 
 
 def warnings_about(document: Document, file: EquationFile) -> list[str]:
@@ -31,21 +31,19 @@ def _first_step(file: EquationFile) -> Iterator[str]:
     try:
         with torch.no_grad(), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            solution = fs.solve(
-                file.equation, file.initial, max_steps=1, on_failure="keep", progress=False, **options
-            )
+            solution = fs.solve(file.equation, file.initial, max_steps=1, on_failure="keep", progress=False, **options)
     except fs.StabilityError as error:
         yield str(error)
         return
     yield from (str(warning.message) for warning in caught if "stability limit" in str(warning.message))
-    expected = (int(fs.Status.SUCCESS), int(fs.Status.MAX_STEPS_REACHED))
+    expected = (int(fs.Status.SUCCESS), int(fs.Status.MAX_STEPS))
     for status in sorted(set(solution.status.reshape(-1).tolist()) - set(expected)):
         yield f"the first step fails: {fs.Status(status).sentence}"
 
 
 @dataclass(frozen=True)
 class Growth:
-    """The fastest growing plane wave along one axis: its rate, its length, and whether no shorter one is on the grid."""
+    """The fastest growing plane wave along one axis: its rate, its length, whether the grid carries no shorter one."""
 
     rate: float
     length: float
@@ -63,8 +61,8 @@ def _short_waves(equation: fs.FieldEquation) -> Iterator[str]:
         spacing = equation.grid.spacing[axis]
         if growth.shortest:
             yield (
-                f"along {name} the linear part makes waves grow the faster the shorter they are, down to the spacing of "
-                "the grid: the equation has no solution that a finer grid would approach; check the sign of its diffusion"
+                f"along {name} the linear part makes waves grow the faster the shorter they are, down to the spacing "
+                "of the grid: a finer grid would approach no solution; check the sign of the diffusion"
             )
         elif growth.length < POINTS_PER_WAVE * spacing:
             yield (

@@ -25,3 +25,7 @@ class RunOptions:
     seeds: int | None = None
     epochs: int | None = None
     progress: bool = True
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during work that can be continued; the message says what was kept and how to go on."""

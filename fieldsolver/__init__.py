@@ -18,7 +18,7 @@ from .errors import (
     StabilityError,
     StateError,
 )
-from .solve import Explanation, Solution, explain, solve
+from .solve import Explanation, FitResult, Solution, explain, fit, solve
 from .space import Dirichlet, Grid, Kernel, Neumann, Periodic, Robin
 from .stepping import Status
 
@@ -32,6 +32,7 @@ __all__ = [
     "FieldSolverError",
     "FieldSolverWarning",
     "FileFormatError",
+    "FitResult",
     "Grid",
     "GridError",
     "Kernel",
@@ -54,6 +55,7 @@ __all__ = [
     "System",
     "__version__",
     "explain",
+    "fit",
     "nn",
     "solve",
 ]

@@ -358,6 +358,7 @@ def module_call(name: str, components: int, *arguments: Any, nonlocal_: bool = F
 def component(node: Any, index: Any) -> Node:
     """``node[index]``."""
     node = as_node(node)
+    _refuse_comparison("[...]", node)
     if isinstance(index, Number):
         index = index.value
     if isinstance(index, bool) or not isinstance(index, int):

@@ -16,6 +16,7 @@ from . import build
 from .declaration import Given, System, declare_graphs, declare_text
 from .graph import Node, Noise
 from .lowering import Lowering, Tape, held_sides
+from .lowering.pointwise import dtype_like
 from .parameters import shaped
 from .state import StateSpace
 
@@ -260,8 +261,7 @@ class FieldEquation(nn.Module):
         if self.declared[name].place == "signal" or (value.dim() == 0 and not value.is_complex()):
             # Scalars stay float64: a 0-dim tensor does not promote, and keeps all its digits. Signals meet the time first.
             return value.to(y.device)
-        real = y.dtype.to_real()
-        return value.to(device=y.device, dtype=real.to_complex() if value.is_complex() else real)
+        return value.to(device=y.device, dtype=dtype_like(y, is_complex=value.is_complex()))
 
     def _callable(self, name: str, weights: Mapping[str, Tensor] | None) -> Callable[..., Tensor]:
         module = self.submodules[name]
@@ -274,7 +274,7 @@ class FieldEquation(nn.Module):
     def _as_rate(self, name: str, rate: Any, y: Tensor, *, mask: bool) -> Tensor:
         start, size = self.layout.fields[name]
         target = y.narrow(-1 - self.dimension, start, size)
-        rate = rate.to(y) if isinstance(rate, Tensor) else torch.as_tensor(rate, dtype=y.dtype, device=y.device)
+        rate = rate.to(y) if isinstance(rate, Tensor) else torch.full((), rate, dtype=y.dtype, device=y.device)
         rate = rate if rate.shape == target.shape else rate.expand(target.shape)
         for axis, end in self._held[name] if mask else ():
             rate = _zero_end(rate, axis - self.dimension, end)

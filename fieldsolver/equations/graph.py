@@ -63,7 +63,7 @@ class Node:
         vector: bool = False,
         forgets: Depends = Depends.NOTHING,
     ) -> Node:
-        # What follows from the operands is settled first: a copied or unpickled node brings it along, and must be found.
+        # What follows from the operands is settled first: a copied or unpickled node brings it along and must be found.
         is_complex = any(node.is_complex for node in operands) if is_complex is None else is_complex
         depends = _union(depends, operands) & ~forgets
         # 2 and 2.0 compare equal in Python but print differently, so the types belong to the key.

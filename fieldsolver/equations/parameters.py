@@ -1,4 +1,4 @@
-"""Parameters of an equation: constants, tensors, and trainable values kept inside their range by a change of variable."""
+"""Parameters of an equation: constants, tensors, and trainable values kept in their range by a change of variable."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -118,25 +119,22 @@ def as_parameter_tensor(value: Any, name: str) -> Tensor:
     """
     try:
         # A tensor keeps its graph (somebody else may train it); numbers keep all their digits.
-        tensor = value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=_number_dtype(value))
+        tensor = value if isinstance(value, Tensor) else torch.as_tensor(_all_digits(value))
     except (TypeError, ValueError, RuntimeError):
         raise ParameterError(f"{name} must be a number, a tensor or fs.Parameter, got {value!r}") from None
     if tensor.dtype == torch.bool:
         raise ParameterError(f"{name} must be numeric, got booleans")
     tensor = tensor.to(torch.complex128 if tensor.is_complex() else torch.float64)
+    if tensor.numel() == 0:
+        raise ParameterError(f"{name} is empty, with shape {tuple(tensor.shape)}; give at least one number")
     if not torch.isfinite(tensor).all():
         raise ParameterError(f"{name} must be finite, got {value!r}")
     return tensor
 
 
-def _number_dtype(value: Any) -> torch.dtype | None:
-    if isinstance(value, bool):
-        return torch.bool
-    if isinstance(value, (int, float)):
-        return torch.float64
-    if isinstance(value, (list, tuple)) and all(isinstance(item, (int, float)) for item in value):
-        return torch.float64
-    return torch.complex128 if isinstance(value, complex) else None
+def _all_digits(value: Any) -> Any:
+    """Numbers and lists as arrays in double precision: torch would round them to its default dtype."""
+    return np.array(value) if isinstance(value, (int, float, complex, list, tuple)) else value
 
 
 @dataclass(frozen=True)
@@ -204,7 +202,9 @@ def _components(name: str, value: Tensor, place: str, grid: tuple[int, ...]) -> 
             if not grid:
                 raise ParameterError(f"parameter {name!r} is fs.Spatial, but the equation has no grid")
             if shape[-len(grid) :] != grid or len(shape) - len(grid) not in (0, 1):
-                raise ParameterError(f"fs.Spatial parameter {name!r} has shape {shape}, expected {grid} or (C, *{grid})")
+                raise ParameterError(
+                    f"fs.Spatial parameter {name!r} has shape {shape}, expected {grid} or (C, *{grid})"
+                )
             return shape[0] if len(shape) > len(grid) else 1
         case "per sample":
             if len(shape) not in (1, 2):
@@ -230,7 +230,9 @@ def _transform(value: Tensor, positive: bool, bounds: tuple[float, float] | None
     if bounds is not None:
         low, high = (float(bound) for bound in bounds)
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise ParameterError(f"bounds must be finite and increasing, got ({low:g}, {high:g}); for one side use positive")
+            raise ParameterError(
+                f"bounds must be finite and increasing, got ({low:g}, {high:g}); for one side use positive"
+            )
         if not ((value > low) & (value < high)).all():
             raise ParameterError(f"the start must lie strictly inside ({low:g}, {high:g}), got {value.tolist()}")
         return Bounded(low, high)

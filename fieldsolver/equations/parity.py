@@ -54,7 +54,7 @@ def parity(node: Node, layout: Layout, side: Side) -> int:
         case Function() if FUNCTIONS[node.name].arity == 1:
             return 1 if below[0] == 1 else FUNCTIONS[node.name].parity if below[0] == -1 else 0
         case SpatialOperator():
-            return _operator(node, below, side)
+            return _operator(node, below, side, layout)
         case ModuleCall() if node.name in layout.nonlocal_modules:
             return 0
         case Function() | ModuleCall():
@@ -92,9 +92,12 @@ def _power(node: Node, below: list[int]) -> int:
     return 0
 
 
-def _operator(node: SpatialOperator, below: list[int], side: Side) -> int:
+def _operator(node: SpatialOperator, below: list[int], side: Side, layout: Layout) -> int:
     word = OPERATORS[node.name]
     if node.name == "gradient_squared":
         return 1 if below[0] else 0
+    if node.name == "diffusion":
+        # Fluxes towards the wall meet a coefficient that is reflected evenly, whatever it is; those along it do not.
+        return below[1] if layout.dimension == 1 or below[0] == 1 else 0
     flips = word.axis == side[0] and word.derivative_order % 2 == 1
     return _product(below) * (-1 if flips else 1)

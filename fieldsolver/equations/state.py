@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -89,9 +90,11 @@ class StateSpace:
         except RuntimeError:
             shapes = {name: tuple(shape) for name, shape in batches.items()}
             raise StateError(f"the fields have different batch shapes: {shapes}") from None
-        dtype = _common_dtype([tensors[name] for name in self.fields if isinstance(state[name], Tensor)])
-        if dtype is None:
-            dtype = torch.complex64 if any(t.is_complex() for t in tensors.values()) else torch.get_default_dtype()
+        # Numbers follow the precision of the arrays beside them.
+        arrays = [tensors[name] for name in self.fields if isinstance(state[name], (Tensor, np.ndarray))]
+        dtype = _common_dtype(arrays) or torch.get_default_dtype()
+        if any(t.is_complex() for t in tensors.values()):
+            dtype = torch.promote_types(dtype, torch.complex32)
         return torch.cat(
             [t.to(dtype).expand(*batch, *t.shape[t.dim() - 1 - self.dimension :]) for t in tensors.values()],
             dim=-1 - self.dimension,
@@ -100,7 +103,10 @@ class StateSpace:
     def _field_tensor(self, name: str, value: Any) -> Tensor:
         size = self.fields[name][1]
         # Python numbers keep all their digits until the precision of the state is known.
-        tensor = value if isinstance(value, Tensor) else torch.as_tensor(value, dtype=_number_dtype(value))
+        try:
+            tensor = _as_tensor(value)
+        except (TypeError, ValueError, RuntimeError):
+            raise StateError(f"field {name!r} must be a tensor, an array or a number, got {value!r}") from None
         if not (tensor.is_floating_point() or tensor.is_complex()):
             tensor = tensor.to(torch.get_default_dtype())
         own = (size, *self.grid_shape) if size > 1 else self.grid_shape
@@ -120,12 +126,28 @@ class StateSpace:
             raise StateError(
                 f"the state is complex but no field is; declare complex_fields={tuple(self.fields)!r} or pass a real state"
             )
+        if packed.is_complex():
+            fields = self.unpack(packed)
+            wrong = [name for name in self.fields if name not in self.complex_fields and fields[name].imag.any()]
+            if wrong:
+                raise StateError(
+                    f"field {wrong[0]!r} is real but its initial state is not; declare it in complex_fields="
+                )
         finite = torch.isfinite(packed)
         if not finite.all():
             fields = self.unpack(finite)
             bad = next(name for name in self.fields if not fields[name].all())
             raise StateError(f"the initial state of {bad!r} contains NaN or infinity")
         return packed
+
+
+def _as_tensor(value: Any) -> Tensor:
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, (np.ndarray, list, tuple)):
+        # torch refuses negative strides, and would round the numbers of a list.
+        value = np.ascontiguousarray(value)
+    return torch.as_tensor(value, dtype=_number_dtype(value))
 
 
 def _number_dtype(value: Any) -> torch.dtype | None:

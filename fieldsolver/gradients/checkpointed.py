@@ -18,8 +18,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from fieldsolver.errors import OptionError
 from fieldsolver.methods import Method
 from fieldsolver.stepping import Trajectory, VectorField, integrate
 from fieldsolver.stepping.random_numbers import RandomState
@@ -48,7 +48,7 @@ def checkpointed(
 
     Raises:
         OptionError: f captures tensors that require a gradient.
-        RuntimeError: (by torch) on a second differentiation; use gradient="direct" for that.
+        OptionError: (in the backward pass) `create_graph=True`; higher derivatives need gradient="direct".
     """
     refuse_captured_gradients(field, t0, y0, "checkpointed")
     recorder = CheckpointRecorder(checkpoints, RandomState.now(y0.device))
@@ -56,12 +56,12 @@ def checkpointed(
         return none(field, method, y0, t0, t1, **options)
     problem = _Problem(field, method, float(t0), float(t1), options, recorder)
     saved, y_end = _Checkpointed.apply(problem, y0, *field.parameters)
-    return replace(problem.trajectories[0], saved=saved, y_end=y_end)
+    return replace(problem.trajectories.pop(), saved=saved, y_end=y_end)
 
 
 @dataclass
 class _Problem:
-    """What forward and backward share besides tensors."""
+    """What forward and backward share besides tensors; `trajectories` hands the result out of `forward`."""
 
     field: VectorField
     method: Method
@@ -84,12 +84,17 @@ class _Checkpointed(torch.autograd.Function):
         ctx.problem = problem
         ctx.save_for_backward(*parameters)  # torch then refuses a backward pass after an in-place update
         ctx.set_materialize_grads(False)
-        y_end = trajectory.y_end
-        return trajectory.saved, y_end.clone() if y_end is y0 else y_end
+        # New tensor objects: the outputs refer to ctx, and what ctx keeps must not refer to them, or nothing is freed.
+        y_end = trajectory.y_end.clone() if trajectory.y_end is y0 else trajectory.y_end.detach()
+        return trajectory.saved.detach(), y_end
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_saved: Tensor | None, grad_end: Tensor | None) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # create_graph=True: returning plain numbers would drop terms in silence
+            raise OptionError(
+                "gradient='checkpointed' was differentiated with create_graph=True, but its gradient carries no graph; "
+                "use gradient='direct' for higher derivatives"
+            )
         problem: _Problem = ctx.problem
         field = problem.field.with_parameters(ctx.saved_tensors)
         save_times = SaveTimes.checked(problem.options.get("save_at"), problem.t0, problem.t1)

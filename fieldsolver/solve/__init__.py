@@ -1,7 +1,20 @@
 """Solving declared equations and plain functions, and explaining what is known of them."""
 
 from .explain import Explanation, explain
+from .fit import fit
+from .fit_priors import LogNormal, Normal
+from .fit_result import FitResult
 from .solution import Solution, SolveStatistics
 from .solve import solve
 
-__all__ = ["Explanation", "Solution", "SolveStatistics", "explain", "solve"]
+__all__ = [
+    "Explanation",
+    "FitResult",
+    "LogNormal",
+    "Normal",
+    "Solution",
+    "SolveStatistics",
+    "explain",
+    "fit",
+    "solve",
+]

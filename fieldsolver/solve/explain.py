@@ -15,7 +15,7 @@ from fieldsolver.equations.knowledge import LinearPart, TermReport, conserved_li
 from fieldsolver.errors import FieldSolverError, OptionError
 from fieldsolver.methods import METHODS
 
-from .stability_limit import StepLimit, all_limits
+from .stability_limit import StepLimit, all_limits, evaluations_per_step
 from .state_spectrum import StateSpectrum, state_spectrum
 
 _KINDS = {"nonlinear": "nonlinear, no constant spectrum", "nonlocal": "nonlocal", "source": "source"}
@@ -114,8 +114,8 @@ class Explanation:
     def _limits(self) -> list[str]:
         lines = ["Largest stable fixed step for the decaying and neutral modes of the linear part:"]
         for limit in self.limits:
-            stages = METHODS[limit.method].stages
-            line = f"  {limit.method:<8} dt <= {limit.dt:<12.6g} {stages} evaluation(s) per step"
+            cost = evaluations_per_step(METHODS[limit.method])
+            line = f"  {limit.method:<8} dt <= {limit.dt:<12.6g} {cost} evaluation(s) per step"
             if self.dt is not None:
                 line += f"   dt = {self.dt:g} is {'stable' if self.dt <= limit.dt else 'UNSTABLE'}"
             lines.append(line)

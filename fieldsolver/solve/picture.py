@@ -42,6 +42,8 @@ def animate_solution(solution: Solution, path: Path, field: str | None, fps: int
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    if not path.parent.is_dir():
+        raise OptionError(f"there is no folder {str(path.parent)!r} to write {path.name!r} into")
     if path.suffix not in (".gif", ".mp4"):
         raise OptionError(f"an animation is .gif or .mp4, got {path.name!r}")
     if solution.equation is None or solution.equation.grid is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from fieldsolver.equations import FieldEquation
-from fieldsolver.errors import OptionError
+from fieldsolver.errors import OptionError, listing, nearest
 from fieldsolver.stepping import Status, StepLog
 
 if TYPE_CHECKING:
@@ -80,7 +80,10 @@ class Solution:
 
     def __getitem__(self, name: str) -> Tensor:
         """One field, ``(T, *batch, *grid)`` or ``(T, *batch, c, *grid)``."""
-        return self.fields[name]
+        fields = self.fields
+        if name not in fields:
+            raise OptionError(f"there is no field {name!r}; fields: {listing(fields)}{nearest(name, fields)}")
+        return fields[name]
 
     @property
     def fields(self) -> dict[str, Tensor]:

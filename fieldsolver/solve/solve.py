@@ -21,7 +21,7 @@ from fieldsolver.stepping.random_numbers import undisturbed
 from .problem import Problem, make_problem
 from .progress import ProgressBar
 from .solution import Solution, SolveStatistics
-from .stability_limit import check_fixed_step
+from .stability_limit import CHECKS, check_fixed_step, warn_of_backward_diffusion
 
 
 def solve(
@@ -92,8 +92,12 @@ def solve(
     _refuse_reserved(events, until, seed, backend)
     if dt is not None and not (math.isfinite(dt) and dt > 0):
         raise OptionError(f"dt is a positive step size, got {dt!r}")
+    if check not in CHECKS:
+        raise OptionError(f"check is one of {CHECKS}, got {check!r}")
     problem = make_problem(f, y0, batch_dims, args)
     scheme, reason = choose_method(method, dt)
+    if backward and problem.equation is not None:
+        warn_of_backward_diffusion(problem.equation, t0 - t1)
     if problem.equation is not None and dt is not None:
         check_fixed_step(problem.equation, scheme, dt, check)
     times = _save_times(save_at, t0, t1)

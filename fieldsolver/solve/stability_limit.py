@@ -60,10 +60,9 @@ def check_fixed_step(equation: FieldEquation, method: Method, dt: float, check: 
     limit = step_limit(method, linear)
     if dt <= limit.dt * _SLACK:
         return
-    advice = _cheapest(linear, dt)
     message = (
         f"dt={dt:g} is beyond the stability limit dt={limit.dt:.6g} of {method.name} for the linear part of this "
-        f"equation; use a step below the limit, {advice}, or leave dt out with an adaptive method such as tsit5"
+        f"equation; {_advice(linear, method, dt)}, or leave dt out for adaptive steps"
     )
     if limit.exact and check == "refuse":
         raise StabilityError(message + " (check='off' runs it all the same)", limit.dt)
@@ -71,18 +70,37 @@ def check_fixed_step(equation: FieldEquation, method: Method, dt: float, check: 
     warnings.warn(message + kind, FieldSolverWarning, stacklevel=3)
 
 
+def warn_of_backward_diffusion(equation: FieldEquation, duration: float) -> None:
+    """Backwards in time what decays grows, the finest modes first; beyond a factor 1e8 nothing of the data is left."""
+    growth = -linear_part(equation).bound.lowest * duration
+    if growth > math.log(1e8):
+        warnings.warn(
+            f"backwards in time the fastest mode of this equation grows by exp({growth:.3g}), so round-off will fill "
+            "the answer; shorten t_span, or solve forwards from a state that you guess",
+            FieldSolverWarning,
+            stacklevel=3,
+        )
+
+
 def all_limits(linear: LinearPart) -> list[StepLimit]:
     """The limits of every method."""
     return [step_limit(method, linear) for method in METHODS.values()]
 
 
-def _cheapest(linear: LinearPart, dt: float) -> str:
-    """The method with the fewest stages that is stable at `dt`."""
+def _advice(linear: LinearPart, method: Method, dt: float) -> str:
+    """The cheapest method that is stable at `dt`, else the one that goes furthest per evaluation at its limit."""
     able = [METHODS[limit.method] for limit in all_limits(linear) if limit.dt >= dt]
     if not able:
-        best = max(all_limits(linear), key=lambda limit: limit.dt / METHODS[limit.method].stages)
-        return f"method={best.method!r} (limit {best.dt:.4g}, the most time per evaluation)"
-    return f"method={min(able, key=lambda method: method.stages).name!r}, which is stable at this step"
+        best = max(all_limits(linear), key=lambda limit: limit.dt / evaluations_per_step(METHODS[limit.method]))
+        other = "" if best.method == method.name else f" with method={best.method!r}"
+        return f"no method here is stable at this step: take dt <= {best.dt:.4g}{other}, the most time per evaluation"
+    cheapest = min(able, key=evaluations_per_step)
+    return f"take a step below the limit, or method={cheapest.name!r}, which is stable at this one"
+
+
+def evaluations_per_step(method: Method) -> int:
+    """Evaluations of the right-hand side per step, the reused last stage of FSAL methods counted once."""
+    return method.stages - int(method.fsal)
 
 
 def _limit_from_box(method: ExplicitRungeKutta, bound: Bound) -> float:

@@ -12,6 +12,7 @@ are of second order (of the order of the stencil when the solution has the symme
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -56,14 +57,16 @@ def ghost_rule(condition: Condition, width: int, spacing: float, *, on_node: boo
             # a (G + u)/2 + b (G - u)/distance = g
             denominators = [a / 2 + b / d for d in distance]
             if any(abs(value) < 1e-12 * (abs(a) + abs(b / distance[0])) for value in denominators):
-                raise BoundaryError(f"Robin(a={a:g}, b={b:g}) is singular on a grid of spacing {spacing:g}; change the grid")
+                raise BoundaryError(
+                    f"Robin(a={a:g}, b={b:g}) is singular on a grid of spacing {spacing:g}; change the grid"
+                )
             mirror = tuple((b / d - a / 2) / value for d, value in zip(distance, denominators, strict=True))
             return GhostRule(mirror, zeros, tuple(1 / value for value in denominators))
     raise BoundaryError(f"{type(condition).__name__} conditions have no ghost rule")
 
 
 def ghost_block(
-    values: torch.Tensor, dim: int, end: int, rule: GhostRule, data: torch.Tensor | None, *, on_node: bool
+    values: torch.Tensor, dim: int, end: int, rule: GhostRule, data: torch.Tensor | float | None, *, on_node: bool
 ) -> torch.Tensor:
     """Ghost layers beyond one end, in the order of the grid.
 
@@ -80,20 +83,25 @@ def ghost_block(
     start = skip if end == 0 else size - skip - width
     ghosts = values.narrow(dim, start, width).flip(dim)
     if any(factor != 1.0 for factor in rule.mirror):
-        ghosts = ghosts * _along(rule.mirror, ghosts, dim, end)
+        ghosts = _by_layer(ghosts, rule.mirror, dim, end, lambda layer, factor: layer * factor)
     if any(rule.wall):
-        ghosts = ghosts + values.narrow(dim, 0 if end == 0 else size - 1, 1) * _along(rule.wall, ghosts, dim, end)
+        wall = values.narrow(dim, 0 if end == 0 else size - 1, 1)
+        ghosts = _by_layer(ghosts, rule.wall, dim, end, lambda layer, factor: layer + wall * factor)
     if data is not None:
-        ghosts = ghosts + data * _along(rule.data, ghosts, dim, end)
+        ghosts = _by_layer(ghosts, rule.data, dim, end, lambda layer, factor: layer + data * factor)
     return ghosts
 
 
-def _along(factors: tuple[float, ...], like: torch.Tensor, dim: int, end: int) -> torch.Tensor | float:
-    """Factors per ghost layer, shaped to multiply a block; ghosts of the low end run away from the wall backwards."""
+def _by_layer(
+    ghosts: torch.Tensor,
+    factors: tuple[float, ...],
+    dim: int,
+    end: int,
+    apply: Callable[[torch.Tensor, float], torch.Tensor],
+) -> torch.Tensor:
+    """Treat every ghost layer with its factor; those of the low end run away from the wall backwards."""
     if len(set(factors)) == 1:
-        return factors[0]
+        return apply(ghosts, factors[0])
+    # Numbers, layer by layer: a tensor of factors would have to travel to the device at every evaluation.
     ordered = factors[::-1] if end == 0 else factors
-    real = like.real.dtype if like.is_complex() else like.dtype
-    shape = [1] * (-dim)
-    shape[0] = len(factors)
-    return torch.tensor(ordered, dtype=real, device=like.device).reshape(shape)
+    return torch.cat([apply(ghosts.narrow(dim, k, 1), factor) for k, factor in enumerate(ordered)], dim=dim)

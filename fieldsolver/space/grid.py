@@ -78,11 +78,13 @@ class Grid:
         """True when the first and the last unknown of `axis` lie on the boundary."""
         return self.centring == "node" and self.axes[axis] not in self.periodic
 
-    def coordinate(self, axis: int, *, below: int = 0, above: int = 0) -> torch.Tensor:
+    def coordinate(
+        self, axis: int, *, below: int = 0, above: int = 0, device: torch.device | str = "cpu"
+    ) -> torch.Tensor:
         """Positions along one axis, float64, shape ``(below + N + above,)``; ghosts continue the spacing."""
         step, (low, _) = self.spacing[axis], self.bounds[axis]
         first = low if self.centring == "node" else low + step / 2
-        index = torch.arange(-below, self.shape[axis] + above, dtype=torch.float64)
+        index = torch.arange(-below, self.shape[axis] + above, dtype=torch.float64, device=device)
         return first + index * step
 
     def coordinates(self) -> tuple[torch.Tensor, ...]:
@@ -103,7 +105,8 @@ class Grid:
     def __repr__(self) -> str:
         bounds = ", ".join(f"({low:g}, {high:g})" for low, high in self.bounds)
         extra = f", periodic={self.periodic!r}" if self.periodic else ""
-        return f"Grid(shape={self.shape}, bounds=({bounds},), centring={self.centring!r}{extra})"
+        bounds += "," if self.dimension == 1 else ""
+        return f"Grid(shape={self.shape}, bounds=({bounds}), centring={self.centring!r}{extra})"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Grid) and self._key() == other._key()
@@ -116,6 +119,8 @@ class Grid:
 
 
 def _checked_shape(shape: int | Sequence[int]) -> tuple[int, ...]:
+    if not isinstance(shape, (int, Sequence)):
+        raise GridError(f"shape is an integer or one integer per axis, got shape={shape!r}")
     points = (shape,) if isinstance(shape, int) else tuple(shape)
     if not 1 <= len(points) <= 3:
         raise GridError(f"a grid has 1, 2 or 3 axes, got shape={shape!r}")
@@ -132,19 +137,24 @@ def _checked_bounds(
 ) -> tuple[tuple[float, float], ...]:
     if (extent is None) == (bounds is None):
         raise GridError("give either extent=2.5 (starting at 0) or bounds=((x0, x1), ...), one of the two")
-    pairs: list[tuple[Any, ...]]
-    if extent is not None:
-        lengths = [extent] * dimension if isinstance(extent, (int, float)) else list(extent)
-        pairs = [(0.0, length) for length in lengths]
-    else:
-        given: Any = bounds
-        bare = dimension == 1 and all(isinstance(value, (int, float)) for value in given)  # one pair without brackets
-        pairs = [tuple(given)] if bare else [tuple(pair) for pair in given]
+    given = f"extent={extent!r}" if extent is not None else f"bounds={bounds!r}"
+    try:
+        pairs = _pairs(dimension, extent, bounds)
+    except (TypeError, ValueError):
+        raise GridError(f"{given} is not made of numbers; write extent=2.5 or bounds=((x0, x1), ...)") from None
     if len(pairs) != dimension or any(len(pair) != 2 for pair in pairs):
-        shown = f"extent={extent!r}" if extent is not None else f"bounds={bounds!r}"
-        raise GridError(f"{shown} does not fit a grid with {dimension} axes")
-    checked = tuple((float(low), float(high)) for low, high in pairs)
-    for low, high in checked:
+        raise GridError(f"{given} does not fit a grid with {dimension} axes")
+    for low, high in pairs:
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
             raise GridError(f"every axis must run upwards between finite ends, got ({low:g}, {high:g})")
-    return checked
+    return tuple((low, high) for low, high in pairs)
+
+
+def _pairs(dimension: int, extent: Any, bounds: Any) -> tuple[tuple[float, ...], ...]:
+    """What was given, as tuples of floats; raises TypeError or ValueError for what are no numbers."""
+    if extent is not None:
+        lengths = [extent] * dimension if isinstance(extent, (int, float)) else list(extent)
+        return tuple((0.0, float(length)) for length in lengths)
+    if all(isinstance(value, (int, float)) for value in bounds):  # one bare pair
+        return (tuple(float(value) for value in bounds),)
+    return tuple(tuple(float(value) for value in pair) for pair in bounds)

@@ -110,8 +110,11 @@ def per_sample_mask(flags: np.ndarray, like: Tensor) -> Tensor:
     return torch.from_numpy(flags).to(like.device).view(-1, *[1] * (like.dim() - 1))
 
 
-def finite_samples(tensor: Tensor) -> np.ndarray:
-    """(B,) host booleans: samples without NaN or infinity; one host read when all is well."""
-    if tensor.numel() == 0 or bool(torch.isfinite(tensor.detach().sum())):
-        return np.ones(tensor.shape[0], dtype=bool)
-    return torch.isfinite(tensor.detach()).reshape(tensor.shape[0], -1).all(dim=1).cpu().numpy()
+def finite_samples(*tensors: Tensor) -> np.ndarray:
+    """(B,) host booleans: samples without NaN or infinity in any of the tensors; one host read when all is well."""
+    samples = tensors[0].shape[0]
+    total = torch.stack([tensor.detach().sum() for tensor in tensors]).sum()
+    if tensors[0].numel() == 0 or bool(torch.isfinite(total)):
+        return np.ones(samples, dtype=bool)
+    finite = [torch.isfinite(tensor.detach()).reshape(samples, -1).all(dim=1) for tensor in tensors]
+    return torch.stack(finite).all(dim=0).cpu().numpy()

@@ -51,8 +51,8 @@ class FixedSteps:
         return np.where(running, dt, 0.0), np.where(running, t_new, ledger.t[rows])
 
     def judge(self, step: Step, rows: np.ndarray, dt: np.ndarray, ledger: Ledger) -> np.ndarray:
-        """Keep what is finite."""
-        finite = finite_samples(step.y_new)
+        """Keep what is finite: the state, and the last derivative, which is where an FSAL method goes on from."""
+        finite = finite_samples(step.y_new, step.k[-1])
         ledger.end(rows[~finite & (dt != 0.0)], Status.NON_FINITE)
         return finite & (dt != 0.0)
 

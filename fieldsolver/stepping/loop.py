@@ -56,7 +56,7 @@ def run(
 def _start(field: VectorField, y0: Tensor, t0: float, t1: float) -> tuple[Batch, Tensor, Ledger]:
     generators = RandomState.now(y0.device)
     k1 = check_vector_field(field, t0, y0, finite=False)
-    usable = finite_samples(y0) & finite_samples(k1)
+    usable = finite_samples(y0, k1)
     ledger = Ledger.open(y0.shape[0], t0)
     ledger.nfev += 1
     if t0 == t1:

@@ -24,12 +24,12 @@ _SENTENCES = {
     Status.RUNNING: "The sample is still being integrated.",
     Status.SUCCESS: "The sample reached the end of the time span.",
     Status.MAX_STEPS: (
-        "The sample used up its steps before the end of the time span; raise max_steps, loosen rtol and atol, "
-        "or use a stiff method."
+        "The sample used up its steps before the end of the time span; raise max_steps, or loosen rtol and atol; "
+        "where steps are tiny the problem is stiff, and the methods here are explicit."
     ),
     Status.DT_UNDERFLOW: (
         "The step size fell to the smallest possible one and the error is still too large: the solution blows up, "
-        "jumps, or is too stiff here; look at it just before t_end, loosen the tolerances, or use a stiff method."
+        "jumps, or is too stiff for explicit steps; look at it just before t_end, or loosen the tolerances."
     ),
     Status.NON_FINITE: (
         "The state or its derivative became NaN or infinite; check the equation at t_end, take smaller steps, or start "

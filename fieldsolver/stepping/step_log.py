@@ -115,7 +115,7 @@ class ReplayedSteps:
 
     def judge(self, step: Step, rows: np.ndarray, dt: np.ndarray, ledger: Ledger) -> np.ndarray:
         """Keep every step that is finite; a sample ends with its last one, as it did before."""
-        finite, moving = finite_samples(step.y_new), dt != 0.0
+        finite, moving = finite_samples(step.y_new, step.k[-1]), dt != 0.0
         ended = moving & (self._last[rows] == self._row - 1)
         ledger.end(rows[ended], self._status[rows[ended]])
         ledger.end(rows[moving & ~finite], Status.NON_FINITE)

@@ -1,7 +1,7 @@
 """Hypothesis strategies: grids, boundaries, well-typed expressions over a scope, declared equations.
 
-Everything drawn is valid: a grid fits its boundary, an expression its scope. ``tame`` expressions use smooth functions whose
-values stay moderate for moderate states, so that numbers can be compared and differentiated.
+Everything drawn is valid: a grid fits its boundary, an expression its scope. ``tame`` expressions use smooth functions
+whose values stay moderate for moderate states, so that numbers can be compared and differentiated.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from fieldsolver.equations import FieldEquation, build
 from fieldsolver.equations.grammar import Scope
-from fieldsolver.equations.graph import Depends, Node
-from fieldsolver.equations.vocabulary import CONSTANTS, FUNCTIONS, OPERATORS
+from fieldsolver.equations.graph import Depends, Negative, Node, Number
+from fieldsolver.equations.vocabulary import CONSTANTS, FUNCTIONS, MAX_EXPONENT, OPERATORS
 from fieldsolver.space import Condition, Dirichlet, Grid, Neumann, Periodic, Robin
 
 TAME_FUNCTIONS: tuple[str, ...] = ("sin", "cos", "tanh", "sigmoid", "atan")
@@ -148,7 +148,13 @@ class _Writer:
     def write(self, depth: int) -> Node:
         if depth == 0:
             return self.leaf()
-        choices: list[Callable[[int], Node]] = [self.arithmetic, self.arithmetic, self.function, self.negated, self.power]
+        choices: list[Callable[[int], Node]] = [
+            self.arithmetic,
+            self.arithmetic,
+            self.function,
+            self.negated,
+            self.power,
+        ]
         if self.operators:
             choices += [self.operator, self.operator]
         if self.scope.modules:
@@ -193,15 +199,18 @@ class _Writer:
 
     def power(self, depth: int) -> Node:
         if self.tame:
-            return build.power(self.write(depth), self.draw(st.integers(0, 3)))
+            return build.power(self.without_operators(depth), self.draw(st.integers(0, 3)))
         exponent = self.draw(st.one_of(st.integers(-64, 64), st.sampled_from((0.5, -1.5)), st.none()))
-        return build.power(self.write(depth), self.write(depth) if exponent is None else exponent)
+        drawn = self.write(depth) if exponent is None else build.number(exponent)
+        literal = drawn.operands[0] if isinstance(drawn, Negative) else drawn
+        too_large = isinstance(literal, Number) and isinstance(literal.value, int) and literal.value > MAX_EXPONENT
+        return build.power(self.write(depth), 2 if too_large else drawn)
 
     def function(self, depth: int) -> Node:
         names = TAME_FUNCTIONS if self.tame else [name for name in FUNCTIONS if name != "where"]
         name = self.draw(st.sampled_from(sorted(names)))
         word = FUNCTIONS[name]
-        arguments = [self.write(depth) for _ in range(word.arity)]
+        arguments = [self.without_operators(depth) if self.tame else self.write(depth) for _ in range(word.arity)]
         if not word.complex_ok:
             arguments = [_made_real(node) for node in arguments]
         return build.function(name, *arguments)
@@ -215,12 +224,18 @@ class _Writer:
         dimension = len(self.scope.axes)
         fitting = [name for name, word in OPERATORS.items() if word.axis is None or word.axis < dimension]
         name = self.draw(st.sampled_from(sorted(fitting)))
-        allowed, self.operators = self.operators, self.nested
-        arguments = [self.write(depth) for _ in range(OPERATORS[name].arity)]
-        self.operators = allowed
+        write = self.write if self.nested else self.without_operators
+        arguments = [write(depth) for _ in range(OPERATORS[name].arity)]
         if not arguments[-1].depends & Depends.SPACE:
             arguments[-1] = build.multiply(arguments[-1], self.varying())
         return build.operator(name, *arguments, dimension=dimension)
+
+    def without_operators(self, depth: int) -> Node:
+        # Derivatives on a fine grid are large: the sine of one is as good as random.
+        allowed, self.operators = self.operators, False
+        node = self.write(depth)
+        self.operators = allowed
+        return node
 
     def varying(self) -> Node:
         """Something that varies in space."""

@@ -17,9 +17,12 @@ from hypothesis import given, settings
 
 from fieldsolver.equations import FieldEquation, Parameter, PerSample, Spatial
 from fieldsolver.equations import graph as g
+from fieldsolver.equations.parity import parity
 from fieldsolver.errors import BoundaryError
 from fieldsolver.space import Dirichlet, Grid, Neumann, Periodic, Robin
 from fieldsolver.testing import boundaries, equations, expressions, grids, scopes
+
+SMALL = grids(dimensions=(1, 2), points=(7, 8))
 
 # Fornberg, Math. Comp. 51 (1988) 699, table 1 (central) and table 2 (staggered); offsets symmetric about 0.
 CENTRAL = {
@@ -145,12 +148,43 @@ class Naive:
         half = order // 2
         cells = range(-half + 1, half + 1)  # around the face at +1/2
 
-        def flux(face):  # face k lies at index + k + 1/2
-            slope = sum(a * self._moved(operand, c, index, axis, face + j) for a, j in zip(FACE_SLOPE[order], cells)) / h
-            mean = sum(a * self._moved(coefficient, c, index, axis, face + j) for a, j in zip(FACE_MEAN[order], cells))
-            return mean * slope
+        def at_face(table, node, face):  # face k lies at index + k + 1/2
+            return sum(
+                a * self._moved(node, c, index, axis, face + j) for a, j in zip(table[order], cells, strict=True)
+            )
+
+        def flux(face):
+            slope = at_face(FACE_SLOPE, operand, face) / h
+            depth, end = self._beyond(index[axis] + face + 0.5, axis)
+            if depth <= 0:
+                return at_face(FACE_MEAN, coefficient, face) * slope
+            inwards = 1 if end == 0 else -1
+            mirrored = at_face(FACE_MEAN, coefficient, face + inwards * round(2 * depth))
+            if self._is_dirichlet(operand, axis, end):
+                return mirrored * slope
+            if self.grid.has_end_nodes(axis):
+                to_wall = (0 if end == 0 else self.grid.shape[axis] - 1) - index[axis]
+                around = [at_face(FACE_SLOPE, operand, to_wall + k) / h for k in (-1, 0)]
+                on_wall, D = sum(around) / 2, self._moved(coefficient, c, index, axis, to_wall)
+            else:
+                wall_face = face + inwards * round(depth)
+                on_wall, D = at_face(FACE_SLOPE, operand, wall_face) / h, at_face(FACE_MEAN, coefficient, wall_face)
+            return mirrored * (slope - 2 * on_wall) + 2 * D * on_wall
 
         return sum(a * flux(face) for a, face in zip(FACE_SLOPE[order], range(-half, half), strict=True)) / h
+
+    def _beyond(self, position, axis):
+        """How many spacings a position lies beyond a wall (negative inside), and beyond which."""
+        if self.layout.is_periodic(axis):
+            return -1, 0
+        shift = 0.0 if self.grid.has_end_nodes(axis) else 0.5
+        low, high = -shift - position, position - (self.grid.shape[axis] - 1 + shift)
+        return (low, 0) if low >= high else (high, 1)
+
+    def _is_dirichlet(self, operand, axis, end):
+        names = {node.name for node in g.walk(operand) if isinstance(node, g.FieldSymbol)}
+        kinds = [isinstance(self.layout.conditions[n][axis, end], Dirichlet) for n in names]
+        return (bool(kinds) and all(kinds)) or parity(operand, self.layout, (axis, end)) == -1
 
     def _moved(self, node, c, index, axis, offset):
         moved = list(index)
@@ -168,8 +202,6 @@ class Naive:
                 inward = i if end == 0 else size - 1 - i  # 0 is next to the wall, negative is beyond it
                 condition = self.layout.conditions[name][axis, end]
                 wall = size - 1 if end else 0
-                if inward == 0 and on_node and isinstance(condition, Dirichlet):
-                    return self._wall(name, c, index, axis, end)
                 if inward < 0:
                     mirror = -inward if on_node else -inward - 1
                     inside = self._field(name, c, self._put(index, axis, mirror if end == 0 else size - 1 - mirror))
@@ -177,6 +209,11 @@ class Naive:
                     on_wall = self._field(name, c, self._put(index, axis, wall)) if on_node else None
                     value = self._wall(name, c, index, axis, end)
                     return _ghost(condition, inside, on_wall, value, distance * self.grid.spacing[axis])
+        for axis, end in reversed([(axis, end) for axis in range(len(index)) for end in (0, 1)]):
+            at_end = index[axis] == (self.grid.shape[axis] - 1 if end else 0)
+            condition = self.layout.conditions[name][axis, end]
+            if at_end and self.grid.has_end_nodes(axis) and isinstance(condition, Dirichlet):
+                return self._wall(name, c, index, axis, end)  # where two such walls meet, the last axis has its say
         return self.fields[name][(c, *index)]
 
     @staticmethod
@@ -206,7 +243,9 @@ class Naive:
     def _module(self, node, index):
         inputs = [self.value(child, c, index) for child in node.operands for c in range(child.components)]
         with torch.no_grad():
-            return self.equation.submodules[node.name](torch.tensor(inputs, dtype=torch.float64)).numpy()
+            return self.equation.submodules[node.name](
+                torch.tensor([float(i) for i in inputs], dtype=torch.float64)
+            ).numpy()
 
 
 def _ghost(condition, inside, on_wall, value, distance):
@@ -251,13 +290,13 @@ def assert_agrees(equation: FieldEquation, batch: int = 1, t: float | torch.Tens
     assert (got - expected).abs().max() <= 1e-12 * scale
 
 
-@settings(max_examples=40)
-@given(equations(depth=3))
+@settings(max_examples=150)
+@given(SMALL.flatmap(lambda grid: equations(grid=grid, depth=3)))
 def test_random_equations(equation):
     assert_agrees(equation)
 
 
-@settings(max_examples=30)
+@settings(max_examples=120)
 @given(st.data())
 def test_operators_of_operators(data):
     grid = data.draw(grids(dimensions=(1, 2)))
@@ -267,16 +306,16 @@ def test_operators_of_operators(data):
     boundary = data.draw(boundaries(grid, "uv", homogeneous=True, robin=False))
     try:
         equation = FieldEquation(text, grid=grid, boundary=boundary, parameters={"D": 0.3})
-    except BoundaryError as error:
-        assert "beyond the wall" in str(error)  # a reflection that is neither even nor odd is refused, never guessed
-        return
+    except BoundaryError as refusal:
+        if "beyond the wall" not in str(refusal):
+            raise
+        return  # a reflection that is neither even nor odd is refused, never guessed
     assert_agrees(equation)
 
 
-ALL_OPERATORS = """
+ALL_OPERATORS = """\
 du/dt = laplacian(u) + {diffusion} + gradient_squared(v) + d_dx(u*v) + d2_dx2(u) + d3_dx3(v) + d4_dx4(u**2)
-dv/dt = diffusion(D, v) - diffusion(2, u*cos(x)) + d_dx(x*v) + laplacian(D*u)
-"""
+dv/dt = diffusion(D, v) - diffusion(2, u*cos(x)) + d_dx(x*v) + laplacian(D*u)"""
 SETTINGS = [
     (dimension, centring, order, kind)
     for dimension, shape in ((1, (9,)), (2, (7, 8)), (3, (5, 6, 5)))
@@ -324,7 +363,7 @@ def test_batch_with_a_time_and_a_parameter_per_sample():
         text=ALL_OPERATORS + "+ k*u*t + w[0]*u + w[1]*sin(t)*v",
         parameters={"k": PerSample(torch.tensor([0.1, 2.0, -1.0])), "w": PerSample(torch.randn(3, 2))},
     )  # fmt: skip
-    assert_agrees(equation, batch=3, t=torch.tensor([0.0, 0.5, 2.0]))
+    assert_agrees(equation, batch=3, t=torch.tensor([0.0, 0.5, 2.0], dtype=torch.float64))
 
 
 @pytest.mark.parametrize("centring", ["cell", "node"])
@@ -333,7 +372,9 @@ def test_spatial_parameters(centring, order):
     generator = torch.Generator().manual_seed(1)
     K = torch.rand(7, 8, generator=generator, dtype=torch.float64) + 0.5
     M = torch.rand(2, 7, 8, generator=generator, dtype=torch.float64)
-    text = "du/dt = D*diffusion(K, u) + laplacian(K*u) + M[0]*v; dphi/dt = M*u + diffusion(M, phi); dv/dt = d_dx(M[1])*v"
+    text = (
+        "du/dt = D*diffusion(K, u) + laplacian(K*u) + M[0]*v; dphi/dt = M*u + diffusion(M, phi); dv/dt = d_dx(M[1])*v"
+    )
     equation = FieldEquation(
         text, grid=Grid((7, 8), extent=1, centring=centring), boundary=Neumann(0.5), components={"phi": 2},
         parameters={"D": 0.4, "K": Spatial(K), "M": Spatial(M)}, space_order=order,
@@ -369,7 +410,7 @@ def test_complex_fields_beside_real_ones(boundary):
     )  # fmt: skip
     y = random_state(equation, 2)
     got = equation(0.3, y)
-    expected = naive(equation, torch.tensor(0.3), torch.stack([y[:, 0], y[:, 1].real + 0j], dim=1))
+    expected = naive(equation, torch.tensor(0.3, dtype=torch.float64), torch.stack([y[:, 0], y[:, 1].real + 0j], dim=1))
     assert (got - expected).abs().max() < 1e-11
     assert got[:, 1].imag.abs().max() == 0
 
@@ -388,7 +429,7 @@ def test_functions_of_an_ordinary_equation(text):
     equation = FieldEquation(f"du/dt = {text} + k", parameters={"k": 0.3})
     y = torch.tensor([[-1.3], [0.4], [0.0], [2.1]], dtype=torch.float64)
     y = y + 0.05 if "**-2" in text else y
-    expected = naive(equation, torch.tensor(0.7), y)
+    expected = naive(equation, torch.tensor(0.7, dtype=torch.float64), y)
     torch.testing.assert_close(equation(0.7, y), expected, rtol=1e-14, atol=1e-15)
 
 
@@ -402,7 +443,7 @@ def directional(function, at, along, step=1e-5):
 
 
 @settings(max_examples=15)
-@given(equations(depth=3))
+@given(SMALL.flatmap(lambda grid: equations(grid=grid, depth=3)))
 def test_state_derivatives_of_random_equations(equation):
     y, direction = random_state(equation), random_state(equation, seed=1)
     t = torch.tensor(0.7, dtype=torch.float64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from fieldsolver.errors import OptionError
 from fieldsolver.methods import METHODS, ButcherTableau, ExplicitRungeKutta, Method
@@ -119,3 +120,40 @@ def test_without_an_interpolant_interpolating_is_refused() -> None:
     t, dt, y = start((1, 2), torch.float64, torch.device("cpu"))
     with pytest.raises(OptionError, match="no interpolant"):
         method.interpolate(method.step(field, t, dt, y), t)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_step_on_cuda_touches_no_cpu_tensor_and_never_waits(name: str) -> None:
+    """Fake tensors know their device but hold no numbers: a stray CPU tensor or a host read raises."""
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        y = torch.ones(3, 2, device="cuda", dtype=torch.float32)
+        t, dt, theta = (torch.ones(3, device="cuda", dtype=torch.float64) for _ in range(3))
+        step = METHODS[name].step(field, t, dt, y)
+        inside = METHODS[name].interpolate(step, theta)
+    assert step.y_new.device.type == inside.device.type == "cuda"
+    assert step.y_new.dtype == inside.dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_step_compiles_without_graph_breaks_to_the_same_numbers(name: str) -> None:
+    t, dt, y = start((3, 2), torch.float64, torch.device("cpu"))
+
+    def advance(t: Tensor, dt: Tensor, y: Tensor) -> Tensor:
+        return METHODS[name].step(field, t, dt, y).y_new
+
+    compiled = torch.compile(advance, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(compiled(t, dt, y), advance(t, dt, y), rtol=1e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_forward_mode_and_vmap_go_through_a_step(name: str) -> None:
+    t, dt, y = start((3, 2), torch.float64, torch.device("cpu"))
+
+    def advance(y: Tensor) -> Tensor:
+        return METHODS[name].step(field, t, dt, y).y_new
+
+    direction = torch.ones_like(y)
+    _, tangent = torch.func.jvp(advance, (y,), (direction,))
+    assert torch.allclose(tangent, torch.func.jacrev(advance)(y).flatten(2).sum(-1), rtol=1e-12)
+    stacked = torch.stack([y, 2 * y])
+    torch.testing.assert_close(torch.func.vmap(advance)(stacked)[1], advance(2 * y), rtol=1e-14, atol=0)

@@ -12,9 +12,11 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fieldsolver.errors import OptionError, StateError
-from fieldsolver.methods import get_method
+from fieldsolver.methods import Step, get_method
 from fieldsolver.stepping import Status, VectorField, check_vector_field, controller, integrate
+from fieldsolver.stepping.adaptive import AdaptiveSteps
 from fieldsolver.stepping.error_norm import error_norm
+from fieldsolver.stepping.ledger import Ledger
 
 TSIT5 = get_method("tsit5")
 ONE = torch.ones(2, 3, dtype=torch.float64)
@@ -116,6 +118,19 @@ def test_the_controller_takes_numbers_and_arrays_alike() -> None:
     assert controller.factor_after_rejection(math.inf, 5) == controller.MIN_FACTOR
     assert controller.MIN_FACTOR < controller.factor_after_rejection(2.0, 5) < controller.SAFETY
     assert not controller.is_acceptable(math.nan)
+
+
+def test_the_step_after_a_rejection_does_not_grow() -> None:
+    control = AdaptiveSteps(0.0, 10.0, 4, 0.0, 1e-3, 0.0, math.inf)
+    control.size, control.previous_error, control.just_rejected = np.ones(1), np.full(1, 0.5), np.zeros(1, dtype=bool)
+    ledger, rows, sizes = Ledger.open(1, 0.0), np.zeros(1, dtype=int), []
+    for error in (0.1, 1e-6, 1e-6):  # rejected, accepted, accepted
+        dt, y = control.size.copy(), torch.ones(1, 1, dtype=torch.float64)
+        control.judge(Step(torch.from_numpy(dt), y, y, torch.full_like(y, error), [y]), rows, dt, ledger)
+        sizes.append(float(control.size[0]))
+    assert sizes[0] < 1.0
+    assert sizes[1] == sizes[0]
+    assert sizes[2] > sizes[1]
 
 
 def test_the_error_norm_is_a_scaled_rms() -> None:

@@ -91,7 +91,9 @@ def _text(path: Path) -> str:
     try:
         return read_limited(path, MAX_BYTES).decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise FileFormatError(f"{path} is not TOML: UnicodeDecodeError at byte {error.start}; save it as UTF-8") from None
+        raise FileFormatError(
+            f"{path} is not TOML: UnicodeDecodeError at byte {error.start}; save it as UTF-8"
+        ) from None
 
 
 def _check_version(path: Path, content: dict[str, Any]) -> None:

@@ -70,15 +70,21 @@ def parse(document: Document, keys: Keys, text: str, scope: Scope) -> Node:
 
 
 def fixed_values(
-    document: Document, keys: Keys, text: str, symbols: Mapping[str, Node], axes: tuple[str, ...], points: tuple[Tensor, ...]
+    document: Document,
+    keys: Keys,
+    text: str,
+    symbols: Mapping[str, Node],
+    axes: tuple[str, ...],
+    points: tuple[Tensor, ...],
 ) -> Tensor:
     """The values of a real scalar expression in coordinates and plain parameters, of the shape of `points`."""
     name = keys[1]
     if missing := sorted(names_in(text) & (set(document.table("parameters")) - set(symbols))):
         raise document.refuse(
-            keys, f"{name!r} uses {missing[0]!r}, which is no plain number; only plain numbers, and expressions of them, "
-            "are known when the file is read"
-        )  # fmt: skip
+            keys,
+            f"{name!r} uses {missing[0]!r}, which is no plain number; only plain numbers and expressions of them are "
+            "known when the file is read",
+        )
     node = parse(document, keys, text, Scope(symbols, {}, axes=axes))
     if node.components != 1 or not node.pointwise or node.is_complex or node.depends & ~Depends.SPACE:
         raise document.refuse(keys, f"{name!r} must be a real scalar expression in {', '.join(axes)}, got {node}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -78,7 +78,8 @@ def _batch(document: Document, equation: FieldEquation) -> tuple[int, ...]:
     for name, size in sizes.items():
         if size * math.prod(equation.state_shape) > MAX_VALUES:
             raise document.refuse(
-                ("parameters", name), f"has {size} samples for {name!r}; samples times values may be at most {MAX_VALUES}"
+                ("parameters", name),
+                f"has {size} samples for {name!r}; samples times values may be at most {MAX_VALUES}",
             )
     return tuple(set(sizes.values()))
 

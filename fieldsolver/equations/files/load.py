@@ -67,9 +67,7 @@ def read_file(document: Document) -> EquationFile:
     equation = read_equation(document, dtype)
     initial = read_initial(document, equation, only_aside(document), options["t_span"][0], dtype)
     title, source = document.content.get("title", document.path.stem), document.content.get("source", "")
-    return EquationFile(
-        equation, initial, options, document.path.stem, title, source, read_output(document, equation)
-    )
+    return EquationFile(equation, initial, options, document.path.stem, title, source, read_output(document, equation))
 
 
 def read_equation(document: Document, dtype: torch.dtype = torch.float64) -> FieldEquation:

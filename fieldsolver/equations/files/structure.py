@@ -57,7 +57,7 @@ def _equation() -> Table:
                 text(), "One equation per line, or separated by semicolons.", required=True,
                 examples=("du/dt = D*laplacian(u) - u", "d2u/dt2 = c**2*laplacian(u)"),
             ),
-            "components": Key(Table(others=size, names=NAME), "Number of components of fields that have more than one."),
+            "components": Key(Table(others=size, names=NAME), "Components of fields that have more than one."),
             "complex_fields": Key(names(), "Names of the fields that are complex."),
             "space_order": Key(word(2, 4), "Order of the finite differences.", default=2),
             "calculus": Key(word("ito", "stratonovich"), "Meaning of the noise; needed with noise, refused without."),
@@ -190,7 +190,7 @@ def _signal() -> Key:
     })  # fmt: skip
     return Key(
         Choice(
-            'a table such as { times = [0.0, 1.0], values = [0.0, 0.5] } or { csv = "input.csv", columns = ["t", "I"] }',
+            'a table such as { times = [0, 1], values = [0.0, 0.5] } or { csv = "input.csv", columns = ["t", "I"] }',
             (), {"times": samples, "values": samples, "csv": csv, "columns": csv},
             name="signal",
         ),
@@ -207,7 +207,10 @@ def _kernel() -> Key:
     return Key(
         Choice(
             'a table such as { function = "exp(-abs(x))/2", edge = "zero" }', (),
-            {"function": Table({"function": function, "edge": edge}), "values": Table({"values": values, "edge": edge})},
+            {
+                "function": Table({"function": function, "edge": edge}),
+                "values": Table({"values": values, "edge": edge}),
+            },
             name="kernel",
         ),
         "A convolution kernel.",
@@ -255,7 +258,7 @@ def _initial() -> Table:
     entry = Choice(expected, (*value, several), {"expression": table, "re": COMPLEX, "im": COMPLEX}, name="initial")
     return Table(
         {"seed": Key(integer(), "Seed of the noise.", default=0)},
-        others=Key(entry, "The start of one field, or of the velocity \"du/dt\" of one with an equation d2u/dt2."),
+        others=Key(entry, 'The start of one field, or of the velocity "du/dt" of one with an equation d2u/dt2.'),
         names=STATE_NAME,
     )
 
@@ -265,14 +268,18 @@ def _solve() -> Table:
     return Table(
         {
             "t_span": Key(span, "Start and end.", required=True, examples=([0.0, 100.0],)),
-            "saves": Key(integer(2, MAX_SAVES), "Number of equidistant times to keep, both ends included.", default=101),
+            "saves": Key(
+                integer(2, MAX_SAVES), "Number of equidistant times to keep, both ends included.", default=101
+            ),
             "save_at": Key(list_of(number(), "a list of times", least=1), "Times to keep, instead of saves."),
             "dtype": Key(word(*DTYPES), "Precision of the state.", default="float64"),
             "max_steps": Key(integer(1), "Attempted steps before it gives up.", default=1_000_000),
             "dt": Key(number(above=0.0), "Fixed step; without it the steps follow the tolerances."),
             "rtol": Key(number(), "Relative tolerance of adaptive steps.", default=1e-6),
             "atol": Key(number(), "Absolute tolerance of adaptive steps.", default=1e-9),
-            "method": Key(text(), "Scheme; 'fieldsolver list methods' names them.", default="auto", examples=("tsit5",)),
+            "method": Key(
+                text(), "Scheme; 'fieldsolver list methods' names them.", default="auto", examples=("tsit5",)
+            ),
             "check": Key(word("refuse", "warn", "off"), "What to do about an unstable fixed step.", default="refuse"),
         },
         not_both=("saves", "save_at"),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..graph import Node
+from ..graph import Node, ParameterSymbol, walk
 from ..lowering import Lowering
 from .affine import LinearTerm, Remainder, split
 from .spectra import Bound, is_diagonal, modes, operator_bound, operator_symbol, transform_of
@@ -122,7 +122,15 @@ def term_bound(equation: FieldEquation, term: LinearTerm, values: CoefficientVal
         bound = _scale(bound, np.array([inside.min(), inside.max()]))
     if not term.is_constant:
         bound = _as_upper(bound, "the coefficient varies in space or time")
+    if _differs_between_samples(equation, term):
+        bound = _as_upper(bound, "the coefficient differs between samples")
     return bound
+
+
+def _differs_between_samples(equation: FieldEquation, term: LinearTerm) -> bool:
+    nodes = [term.coefficient] if term.inside is None else [term.coefficient, term.inside]
+    names = [node.name for node in walk(*nodes) if isinstance(node, ParameterSymbol)]
+    return any(equation.declared[name].place == "per sample" for name in names)
 
 
 def _obstacle(equation: FieldEquation, linear: Sequence[LinearTerm]) -> str:
@@ -131,6 +139,8 @@ def _obstacle(equation: FieldEquation, linear: Sequence[LinearTerm]) -> str:
     for term in linear:
         if not term.is_constant:
             return f"the coefficient of {term} varies"
+        if _differs_between_samples(equation, term):
+            return f"the coefficient of {term} differs between samples"
         for name in term.operators:
             if not is_diagonal(layout, term.field, name):
                 return f"{term} is not diagonal in a transform of its boundary"

@@ -1,7 +1,8 @@
 """Eigenvalues of the discrete operators: formulas where a transform diagonalises them, upper bounds elsewhere.
 
-On an axis with reflection at both walls the discrete sines and cosines are eigenvectors of every even central stencil, so its
-eigenvalues are its Fourier symbol at the wave numbers of that transform. On periodic axes this holds for every stencil.
+On an axis with reflection at both walls the discrete sines and cosines are eigenvectors of every even central
+stencil, so its eigenvalues are its Fourier symbol at the wave numbers of that transform. On periodic axes this
+holds for every stencil.
 """
 
 from __future__ import annotations

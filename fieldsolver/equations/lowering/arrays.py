@@ -80,6 +80,22 @@ def convolve_with(samples: Tensor, like: Tensor, values: Any, *, grid: Grid, edg
     return convolve(values.expand(*lead, *grid.shape), like_state(samples, like), grid, edge)
 
 
+def coordinate(like: Tensor, *, on_host: Tensor, positions: Callable[..., Tensor]) -> Tensor:
+    """Positions along an axis in the precision and on the device of `like`."""
+    if like.device == on_host.device:
+        return like_state(on_host, like)
+    # Computed where it is needed: a copy from the host would make every evaluation wait for the device.
+    return like_state(positions(device=like.device).reshape(on_host.shape), like)
+
+
+def expand(values: Tensor, *, dim: int, size: int) -> Tensor:
+    """`values` repeated to `size` points along one axis."""
+    values = values.reshape((1,) * max(-dim - values.dim(), 0) + values.shape)
+    shape = list(values.shape)
+    shape[dim] = size
+    return values.expand(shape)
+
+
 def pick(values: Tensor, *, dim: int, index: int) -> Tensor:
     return values.narrow(dim, index, 1)
 

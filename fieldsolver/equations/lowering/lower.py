@@ -10,14 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
-
 import torch
 
 from fieldsolver.errors import BoundaryError, GridError
 from fieldsolver.space.boundary import Condition, Dirichlet, Neumann, Side, side_name
 from fieldsolver.space.closure import GhostRule, ghost_rule
-from fieldsolver.space.operators import derivative, diffusion_half_width, stencil_half_width
+from fieldsolver.space.operators import (
+    Wall,
+    derivative,
+    derivative_weights,
+    diffusion_half_width,
+    diffusion_weights,
+    stencil_half_width,
+)
 
 from ..expansion import COMPOSED, component_of, expand
 from ..graph import (
@@ -43,6 +48,7 @@ from ..graph import (
     Sum,
     TimeSymbol,
     Treatment,
+    walk,
 )
 from ..parity import parity
 from ..signals import sample
@@ -131,15 +137,16 @@ class Lowering:
         return self._tape.emit(partial(signed_sum, signs), *self._arguments(node, place, terms))
 
     def _arguments(self, node: Node, place: Place, operands: Sequence[Node] | None = None) -> list[int]:
-        """Registers of the operands; pure functions of time are computed in float64 and cast where they meet a field."""
+        """Registers of the operands; functions of time alone are in float64 and are cast where they meet a field."""
         registers = []
         for operand in node.operands if operands is None else operands:
             register = self.compile(operand, place)
             meets_field = bool(node.depends & (Depends.SPACE | Depends.STATE))
             timelike = bool(operand.depends & Depends.TIME)
             # The branches of where would otherwise decide the precision of the result between themselves.
-            branch = node.content == ("where",) and not isinstance(operand, Comparison)
-            if meets_field and (timelike or branch) and not operand.depends & (Depends.SPACE | Depends.STATE):
+            branch = node.content == ("where",)
+            is_value = not isinstance(operand, Comparison) and not operand.depends & (Depends.SPACE | Depends.STATE)
+            if meets_field and is_value and (timelike or branch):
                 register = self._tape.emit(like_state, register, self._input["like"])
             registers.append(register)
         return registers
@@ -244,12 +251,12 @@ class Lowering:
         grid = self.layout.required_grid()
         if isinstance(place, OnWall) and place.axis == node.axis:
             wall = grid.bounds[node.axis][place.end]
-            return self._tape.emit(lambda: wall)
+            return self._tape.emit(partial(like_state, wall), self._input["like"])
         width = place.width if isinstance(place, Extended) and place.axis == node.axis else 0
-        positions = grid.coordinate(node.axis, below=width, above=width)
-        shape = [-1] + [1] * (grid.dimension - 1 - node.axis)
-        vector = positions.reshape(shape)
-        return self._tape.emit(partial(like_state, vector), self._input["like"])
+        positions = partial(grid.coordinate, node.axis, below=width, above=width)
+        shape = (-1,) + (1,) * (grid.dimension - 1 - node.axis)
+        function = partial(arrays.coordinate, on_host=positions().reshape(shape), positions=positions)
+        return self._tape.emit(function, self._input["like"])
 
     # -- modules and operators ------------------------------------------------------------------------------------
 
@@ -304,13 +311,44 @@ class Lowering:
 
     def _derivative(self, node: SpatialOperator, axis: int, m: int, order: int) -> int:
         place = self._stencil_place(axis, stencil_half_width(m, order))
-        function = partial(derivative, m=m, order=order, **self._along(axis))
-        return self._tape.emit(function, self.compile(node.operands[-1], place))
+        function = partial(
+            derivative,
+            dim=axis - self.layout.dimension,
+            weights=derivative_weights(m, order, self.layout.required_grid().spacing[axis]),
+            periodic=self.layout.is_periodic(axis),
+        )
+        return self._tape.emit(function, self._spread(node.operands[-1], axis, place))
 
     def _diffusion(self, node: SpatialOperator, axis: int, order: int) -> int:
         place = self._stencil_place(axis, diffusion_half_width(order))
-        function = partial(arrays.diffuse, order=order, **self._along(axis))
-        return self._tape.emit(function, *self._arguments(node, place))
+        function = partial(
+            arrays.diffuse,
+            dim=axis - self.layout.dimension,
+            weights=diffusion_weights(order, self.layout.required_grid().spacing[axis]),
+            walls=self._walls(node.operands[-1], axis),
+        )
+        coefficient, _ = self._arguments(node, place)
+        return self._tape.emit(function, coefficient, self._spread(node.operands[-1], axis, place))
+
+    def _walls(self, operand: Node, axis: int) -> tuple[Wall, Wall] | None:
+        if self.layout.is_periodic(axis):
+            return None
+        fields = [node.name for node in walk(operand) if isinstance(node, FieldSymbol)]
+
+        def held(end: int) -> bool:
+            kinds = [isinstance(self.layout.conditions[name][axis, end], Dirichlet) for name in fields]
+            return parity(operand, self.layout, (axis, end)) == -1 or (bool(kinds) and all(kinds))
+
+        on_node = self.layout.required_grid().has_end_nodes(axis)
+        return Wall(on_node, held(0)), Wall(on_node, held(1))
+
+    def _spread(self, operand: Node, axis: int, place: Extended | None) -> int:
+        """What a stencil along `axis` reads; an expression of ``y`` alone has to be given points along ``x`` first."""
+        register = self.compile(operand, place)
+        if operand.depends & Depends.STATE:
+            return register
+        points = self.layout.required_grid().shape[axis] + (2 * place.width if place else 0)
+        return self._tape.emit(partial(arrays.expand, dim=axis - self.layout.dimension, size=points), register)
 
     def _stencil_place(self, axis: int, width: int) -> Extended | None:
         grid = self.layout.required_grid()
@@ -323,16 +361,8 @@ class Lowering:
             )
         return None
 
-    def _along(self, axis: int) -> dict[str, Any]:
-        grid = self.layout.required_grid()
-        return {
-            "dim": axis - grid.dimension,
-            "spacing": grid.spacing[axis],
-            "periodic": self.layout.is_periodic(axis),
-        }
-
     def _extend_by_parity(self, node: Node, place: Extended) -> int:
-        """Ghosts of a derivative or a nonlocal term: its reflection is known when the fields below it are reflected homogeneously."""
+        """Ghosts of a derivative or nonlocal term: its reflection is known when its fields reflect homogeneously."""
         rules = []
         for end in (0, 1):
             sign = parity(node, self.layout, (place.axis, end))

@@ -91,7 +91,18 @@ def signed_sum(signs: tuple[bool, ...], *terms: Any) -> Any:
     return total
 
 
+_COMPLEX = {torch.float32: torch.complex64, torch.float64: torch.complex128}
+
+
 def like_state(value: Any, like: torch.Tensor) -> torch.Tensor:
     """Cast to the precision and device of the state, keeping real things real and complex things complex."""
-    is_complex = value.is_complex() if isinstance(value, torch.Tensor) else isinstance(value, complex)
-    return torch.as_tensor(value, device=like.device, dtype=like.dtype.to_complex() if is_complex else like.dtype.to_real())
+    if not isinstance(value, torch.Tensor):  # filled on the device: a copy from the host would wait for it
+        return torch.full((), value, device=like.device, dtype=dtype_like(like, is_complex=isinstance(value, complex)))
+    return value.to(device=like.device, dtype=dtype_like(like, is_complex=value.is_complex()))
+
+
+def dtype_like(like: torch.Tensor, *, is_complex: bool) -> torch.dtype:
+    """The real or complex dtype of the precision of `like`."""
+    if like.is_complex() == is_complex:
+        return like.dtype
+    return _COMPLEX[like.dtype] if is_complex else like.real.dtype
