@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from fieldsolver.errors import MissingDependencyError
+from fieldsolver.errors import MissingDependencyError as _MissingDependencyError
 
 if TYPE_CHECKING:
     from .strategies import boundaries, equation_texts, equations, expressions, grids, scopes
@@ -24,7 +24,7 @@ def __getattr__(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != "hypothesis":
             raise
-        raise MissingDependencyError(
+        raise _MissingDependencyError(
             f"fieldsolver.testing.{name} needs hypothesis; install it with: pip install hypothesis"
         ) from None
     return getattr(strategies, name)

@@ -219,7 +219,9 @@ def test_what_is_neither_even_nor_odd_is_refused(rate, axis):
         declare(boundary, text=f"du/dt = {rate}; dv/dt = v", parameters=parameters)
 
 
-@pytest.mark.parametrize("rate", ["d_dx(d_dx(y*u))", "d_dx(laplacian(v))", "d_dy(laplacian(v**2*u))", "d_dx(d_dx(tanh(v)))"])
+@pytest.mark.parametrize(
+    "rate", ["d_dx(d_dx(y*u))", "d_dx(laplacian(v))", "d_dy(laplacian(v**2*u))", "d_dx(d_dx(tanh(v)))"]
+)
 def test_what_is_even_or_odd_is_not_refused(rate):
     boundary = {"u": Neumann(0), "v": {"x": Dirichlet(0), "y": Neumann(0)}}
     declare(boundary, text=f"du/dt = {rate}; dv/dt = v")
