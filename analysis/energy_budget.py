@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fieldsolver.equations import FieldEquation, build
 from fieldsolver.equations.graph import Negative, Node, Sum
-from fieldsolver.equations.torch_lowering import Lowering, held_sides
+from fieldsolver.equations.lowering import Lowering, held_sides
 
 from .energy_density import Energy
 

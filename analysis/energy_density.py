@@ -8,7 +8,7 @@ from torch import Tensor
 from fieldsolver.equations import FieldEquation, build
 from fieldsolver.equations.grammar import Scope, parse_expression
 from fieldsolver.equations.graph import Comparison, Depends, Node
-from fieldsolver.equations.torch_lowering import Lowering
+from fieldsolver.equations.lowering import Lowering
 from fieldsolver.errors import EquationTypeError
 
 

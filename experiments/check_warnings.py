@@ -43,48 +43,51 @@ def _first_step(file: EquationFile) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Growth:
-    """The fastest growing plane wave along one axis: its rate, its length, whether the grid carries no shorter one."""
+    """The fastest growing plane wave along one axis: its rate and its length, 0 if shorter waves always grow faster."""
 
     rate: float
     length: float
-    shortest: bool
 
 
 def _short_waves(equation: fs.FieldEquation) -> Iterator[str]:
     """Waves of the linear part that grow and that the grid cannot carry."""
     if equation.grid is None:
         return
-    for axis, name in enumerate(equation.grid.axes):
-        growth = fastest_growth(equation, axis)
-        if growth is None:
-            continue
+    growths = {axis: fastest_growth(equation, axis) for axis in range(equation.grid.dimension)}
+    names = [equation.grid.axes[axis] for axis, growth in growths.items() if growth is not None and not growth.length]
+    if names:
+        yield (
+            f"along {' and '.join(names)} the linear part makes waves grow the faster the shorter they are: "
+            "finer grids would approach no solution; check the sign of the diffusion"
+        )
+    for axis, growth in growths.items():
         spacing = equation.grid.spacing[axis]
-        if growth.shortest:
+        if growth is not None and 0 < growth.length < POINTS_PER_WAVE * spacing:
             yield (
-                f"along {name} the linear part makes waves grow the faster the shorter they are, down to the spacing "
-                "of the grid: a finer grid would approach no solution; check the sign of the diffusion"
-            )
-        elif growth.length < POINTS_PER_WAVE * spacing:
-            yield (
-                f"along {name} the fastest growing wave of the linear part is {growth.length:.4g} long, "
-                f"{growth.length / spacing:.1f} points; a spacing below {growth.length / POINTS_PER_WAVE:.4g} "
+                f"along {equation.grid.axes[axis]} the fastest growing wave of the linear part is {growth.length:.4g} "
+                f"long, {growth.length / spacing:.1f} points; a spacing below {growth.length / POINTS_PER_WAVE:.4g} "
                 f"gives it {POINTS_PER_WAVE}"
             )
 
 
-def fastest_growth(equation: fs.FieldEquation, axis: int, samples: int = 512) -> Growth | None:
-    """The wave that grows fastest, if one grows faster than the uniform state; None also when it is not known."""
+def fastest_growth(equation: fs.FieldEquation, axis: int, samples: int = 2048) -> Growth | None:
+    """The wave that grows fastest, if one grows faster than the uniform state; None also when it is not known.
+
+    Looks at waves from twice the domain down to a thousandth of the shortest one on the grid.
+    """
     grid = equation.layout.required_grid()
     waves = np.zeros((samples, grid.dimension))
-    waves[:, axis] = np.linspace(0.0, math.pi / grid.spacing[axis], samples)
+    waves[1:, axis] = np.geomspace(math.pi / grid.lengths[axis], 1e3 * math.pi / grid.spacing[axis], samples - 1)
     try:
-        rates = np.linalg.eigvals(equation.symbol(waves)).real.max(axis=-1)
+        symbols = equation.symbol(waves)
+        rates = np.linalg.eigvals(symbols).real.max(axis=-1)
     except (fs.EquationError, np.linalg.LinAlgError):
         return None
+    rates = np.where(rates > 1e-10 * np.abs(symbols).max(axis=(-2, -1)), rates, 0.0)  # rounding of neutral waves
     best = int(rates.argmax())
-    if rates[best] <= max(rates[0], 0.0) + 1e-9 * np.abs(rates).max():
+    if rates[best] <= max(rates[0], 0.0):
         return None
-    return Growth(float(rates[best]), 2 * math.pi / waves[best, axis], shortest=best == samples - 1)
+    return Growth(float(rates[best]), 0.0 if best == samples - 1 else float(2 * math.pi / waves[best, axis]))
 
 
 def _short_signals(file: EquationFile) -> Iterator[str]:

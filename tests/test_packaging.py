@@ -20,7 +20,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 BESIDE = ("analysis", "experiments", "models")  # lie beside fieldsolver/, install inside it
 SOURCES = ("fieldsolver", *BESIDE)
-DATA_SUFFIXES = (".csv", ".toml")
+DATA_SUFFIXES = (".csv", ".json", ".toml")
 
 
 def find_packages() -> dict[str, Path]:

@@ -87,9 +87,7 @@ def constant(name: str) -> Node:
 
 def field(name: str, components: int = 1, *, is_complex: bool = False) -> FieldSymbol:
     """A field of the state."""
-    return FieldSymbol(
-        (), (name,), components=components, is_complex=is_complex, depends=Depends.STATE | Depends.SPACE
-    )
+    return FieldSymbol((), (name,), components=components, is_complex=is_complex, depends=Depends.STATE | Depends.SPACE)
 
 
 def velocity(name: str, components: int = 1, *, is_complex: bool = False) -> FieldSymbol:
@@ -118,9 +116,7 @@ def defined(name: str, definition: Node) -> Node:
     return DefinedSymbol((definition,), (name,), components=definition.components, vector=definition.vector)
 
 
-def parameter(
-    name: str, components: int = 1, *, is_complex: bool = False, spatial: bool = False
-) -> ParameterSymbol:
+def parameter(name: str, components: int = 1, *, is_complex: bool = False, spatial: bool = False) -> ParameterSymbol:
     """A declared parameter."""
     depends = Depends.PARAMETER | (Depends.SPACE if spatial else Depends.NOTHING)
     return ParameterSymbol((), (name,), components=components, is_complex=is_complex, depends=depends)
@@ -231,9 +227,7 @@ def operator(name: str, *arguments: Any, dimension: int) -> Node:
     if not nodes[-1].depends & Depends.SPACE:
         raise EquationTypeError(f"{name} acts on something that varies in space, but {nodes[-1]} does not")
     components, vector = _operator_type(name, nodes, dimension)
-    return SpatialOperator(
-        nodes, (name,), components=components, depends=Depends.SPACE, pointwise=False, vector=vector
-    )
+    return SpatialOperator(nodes, (name,), components=components, depends=Depends.SPACE, pointwise=False, vector=vector)
 
 
 def _operator_type(name: str, nodes: tuple[Node, ...], dimension: int) -> tuple[int, bool]:
@@ -398,4 +392,3 @@ def _refuse_comparison(what: str, *nodes: Node) -> None:
 def _check_arity(name: str, arity: int, nodes: tuple[Node, ...]) -> None:
     if len(nodes) != arity:
         raise EquationTypeError(f"{name} takes {arity} argument(s), got {len(nodes)}")
-

@@ -107,8 +107,11 @@ def declare_text(text: str, given: Given) -> System:
     return assemble(written, orders, scope, declared, definitions, given)
 
 
-def declare_graphs(rates: Mapping[Any, Node], given: Given) -> System:
-    """Check a system given as graphs: ``{field symbol or name: right-hand side}``; a velocity as key is of second order."""
+def declare_graphs(rates: Mapping[Any, Node], given: Given) -> tuple[System, Given]:
+    """Check a system given as graphs, ``{field symbol or name: right-hand side}``; a velocity as key means d2u/dt2.
+
+    Components and realness come from the symbols, and are added to what was given.
+    """
     if not isinstance(rates, Mapping) or not rates:
         raise EquationTypeError("equations are text such as 'du/dt = -u', or a dict {field symbol: right-hand side}")
     symbols = {key.content[-1]: key for key in rates if isinstance(key, FieldSymbol)}
@@ -122,7 +125,7 @@ def declare_graphs(rates: Mapping[Any, Node], given: Given) -> System:
     for name, node in written.items():
         _check_symbols(name, node, scope)
         check_right_side(name, node, scope.symbols[name], name in given.complex_fields)
-    return assemble(written, orders, scope, declared, definitions, given)
+    return assemble(written, orders, scope, declared, definitions, given), given
 
 
 def _check_symbols(name: str, node: Node, scope: Scope) -> None:
@@ -137,8 +140,8 @@ def _check_symbols(name: str, node: Node, scope: Scope) -> None:
                     f"{nearest(part.name, scope.symbols)}"
                 )
             raise EquationTypeError(
-                f"d{name}/dt uses {part.name!r} with {part.components} component(s) as a {type(part).__name__}, but it is "
-                f"declared with {declared.components} as a {type(declared).__name__}"
+                f"d{name}/dt uses {part.name!r} with {part.components} component(s) as a {type(part).__name__}, "
+                f"but it is declared with {declared.components} as a {type(declared).__name__}"
             )
         if isinstance(part, ModuleCall) and part.name not in scope.modules:
             raise UnknownNameError(f"d{name}/dt calls the module {part.name!r}, which is not declared in modules=")
@@ -168,7 +171,13 @@ def make_scope(
         if orders[name] == 2
     }
     modules = {name: module_builder(name, module, shape) for name, module in given.modules.items()}
-    scope = Scope({**fields, **parameters}, modules, velocities, frozenset(given.kernels), given.axes)
+    scope = Scope(
+        {**fields, **parameters},
+        modules,
+        axes=given.axes,
+        velocities=velocities,
+        kernels=frozenset(given.kernels),
+    )
     return scope, declared, definitions
 
 
@@ -229,7 +238,8 @@ def assemble(
 def _check_all_names(names: Sequence[str], given: Given) -> None:
     for name, kernel in given.kernels.items():
         if not isinstance(kernel, Kernel):
-            raise EquationTypeError(f"kernels[{name!r}] must be fs.Kernel(function, edge=...), got {type(kernel).__name__}")
+            got = type(kernel).__name__
+            raise EquationTypeError(f"kernels[{name!r}] must be fs.Kernel(function, edge=...), got {got}")
     check_names(
         {
             "field": names,
@@ -272,9 +282,10 @@ def _right_side(statement: Statement, scope: Scope, size: int, is_complex: bool)
 def check_right_side(name: str, node: Node, symbol: Node, is_complex: bool, text: str | None = None) -> None:
     """Refuse a right-hand side that its field cannot have."""
     if isinstance(node, Comparison):
-        raise EquationTypeError("a right side cannot be a comparison; use where(...)", text, None if text is None else 0)
+        column = None if text is None else 0
+        raise EquationTypeError("a right side cannot be a comparison; use where(...)", text, column)
     if node.vector and symbol.components == 1:
-        raise EquationTypeError(f"d{name}/dt is a vector, but {name} is a scalar; take a component or a divergence", text)
+        raise EquationTypeError(f"d{name}/dt is a vector, {name} a scalar; take a component or a divergence", text)
     if node.components not in (1, symbol.components):
         raise EquationTypeError(
             f"d{name}/dt has {node.components} components, but {name} has {symbol.components}; "
@@ -351,6 +362,3 @@ def _check_centring(layout: Layout) -> None:
                 f"axis {name!r} of the node-centred grid and its boundary disagree about periodicity; "
                 f"write Grid(..., centring='node', periodic={wanted!r}) or change the boundary"
             )
-
-
-

@@ -40,7 +40,7 @@ def _f(name: str, node: Node) -> Node:
     return build.function(name, node)
 
 
-_RULES: dict[str, Callable[[Node], Node]] = {
+RULES: dict[str, Callable[[Node], Node]] = {
     "sin": lambda u: _f("cos", u),
     "cos": lambda u: build.negate(_f("sin", u)),
     "tan": lambda u: 1 + _f("tan", u) ** 2,
@@ -78,7 +78,7 @@ def differentiate(node: Node, symbol: Node) -> Node:
 def variation(node: Node, directions: Mapping[Node, Node], dimension: int) -> Node:
     """``d/ds`` of `node` at ``s = 0`` when every symbol ``u`` of `directions` becomes ``u + s v``.
 
-    With fields and perturbations for symbols and directions this is the linearised right-hand side (Gateaux derivative).
+    With fields for symbols and perturbations for directions this is the linearised right-hand side.
 
     Args:
         node: an expression.
@@ -114,8 +114,8 @@ def _rule(node: Node, known: Mapping[Node, Node], dimension: int) -> Node:
         case Function(name="min" | "max" as name, operands=(a, b)):
             first = build.compare("<" if name == "min" else ">", a, b)
             return build.function("where", first, d(a), d(b))
-        case Function() if node.name in _RULES:
-            return _times(_RULES[node.name](node.operands[0]), d(node.operands[0]))
+        case Function() if node.name in RULES:
+            return _times(RULES[node.name](node.operands[0]), d(node.operands[0]))
         case DefinedSymbol() | Treatment():
             return d(node.operands[0])
         case Component():

@@ -91,4 +91,3 @@ def _tensor(value: Any) -> Tensor:
     if isinstance(value, int) and abs(value) > 2**53:
         value = float(value)
     return torch.tensor(value, dtype=torch.complex128 if isinstance(value, complex) else torch.float64)
-

@@ -37,8 +37,8 @@ class FieldEquation(nn.Module):
     ``str(equation)`` is text that parses back to the same equation.
 
     Args:
-        text: one equation per line or separated by ``;``: ``"du/dt = D*laplacian(u) - u"``; or a dict of graphs made with
-            `Symbols`, ``{u: D*s.laplacian(u) - u}``.
+        text: one equation per line or separated by ``;``: ``"du/dt = D*laplacian(u) - u"``; or a dict of graphs made
+            with `Symbols`, ``{u: D*s.laplacian(u) - u}``.
         grid: the grid, or None for ordinary differential equations.
         boundary: a condition, or a dict per field and side; required with a grid.
         parameters: numbers, tensors (one entry per component, or a matrix for ``K @ phi``), expressions as text,
@@ -88,7 +88,10 @@ class FieldEquation(nn.Module):
             space_order=space_order,
             calculus=calculus,
         )
-        self._adopt(declare_text(text, given) if isinstance(text, str) else declare_graphs(text, given), given)
+        if isinstance(text, str):
+            self._adopt(declare_text(text, given), given)
+        else:
+            self._adopt(*declare_graphs(text, given))
 
     def _adopt(self, system: System, given: Given) -> None:
         """Take over a checked system; every front end ends here."""
@@ -259,7 +262,7 @@ class FieldEquation(nn.Module):
     def _as_input(self, name: str, value: Tensor, y: Tensor) -> Tensor:
         value = shaped(self.declared[name], value, self.dimension)
         if self.declared[name].place == "signal" or (value.dim() == 0 and not value.is_complex()):
-            # Scalars stay float64: a 0-dim tensor does not promote, and keeps all its digits. Signals meet the time first.
+            # Scalars stay float64: a 0-dim tensor does not promote, and keeps all its digits. Signals meet time first.
             return value.to(y.device)
         return value.to(device=y.device, dtype=dtype_like(y, is_complex=value.is_complex()))
 

@@ -73,9 +73,9 @@ class Scope:
 
     symbols: Mapping[str, Node] = field(default_factory=dict)
     modules: Mapping[str, Callable[..., Node]] = field(default_factory=dict)
+    axes: tuple[str, ...] = ()
     velocities: Mapping[str, Node] = field(default_factory=dict)
     kernels: frozenset[str] = frozenset()
-    axes: tuple[str, ...] = ()
 
     def known(self) -> list[str]:
         """All names that mean something, for messages."""
@@ -230,7 +230,8 @@ class _Visitor:
             first = first.left
         if isinstance(first, ast.BinOp):
             symbol = {ast.BitXor: "^ (use ** for powers)", ast.Mod: "%", ast.FloorDiv: "//"}
-            raise self.syntax(f"{symbol.get(type(first.op), type(first.op).__name__)} is not part of the language", first)
+            shown = symbol.get(type(first.op), type(first.op).__name__)
+            raise self.syntax(f"{shown} is not part of the language", first)
         result = self.visit(first, depth)
         for link, level in reversed(chain):
             right = self.visit(link.right, level)
@@ -280,9 +281,7 @@ class _Visitor:
                 raise self.syntax(
                     f"convolve takes a declared kernel first; declared: {listing(sorted(self.scope.kernels))}", kernel
                 )
-            return build.convolution(
-                kernel.id, self.visit(node.args[1], depth), dimension=len(self.scope.axes)
-            )
+            return build.convolution(kernel.id, self.visit(node.args[1], depth), dimension=len(self.scope.axes))
         arguments = [self.visit(argument, depth) for argument in node.args]
         if name == "dot":
             return build.dot(*arguments)
@@ -295,7 +294,8 @@ class _Visitor:
     def _velocity(self, node: ast.expr) -> Node:
         if not isinstance(node, ast.Name) or node.id not in self.scope.velocities:
             known = listing(self.scope.velocities)
-            raise self.syntax(f"d_dt is the velocity of a field with an equation 'd2u/dt2 = ...'; these are: {known}", node)
+            message = f"d_dt is the velocity of a field with an equation 'd2u/dt2 = ...'; these are: {known}"
+            raise self.syntax(message, node)
         return self.scope.velocities[node.id]
 
     def _subscript(self, node: ast.Subscript, depth: int) -> Node:

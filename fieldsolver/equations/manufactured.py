@@ -23,7 +23,7 @@ from .graph import Node
 from .lowering import held_sides
 from .manufactured_boundary import Conditions, exact_boundary, still_used
 from .manufactured_input import complete, parse_solution, refuse_equation
-from .normal_form import ZERO, minus, product, total
+from .normal_form import ZERO, check_length, minus, product, total
 from .partial_derivative import Partial
 from .points import parameter_points
 
@@ -146,7 +146,7 @@ def manufacture(
     explicit = Explicit(states, equation.dimension, units.assemble)
     sources = {name: _source(equation, name, states[name], explicit) for name in equation.statements}
     statements = {
-        name: build.add(node, units.assemble(sources[name])) if any(s is not ZERO for s in sources[name]) else node
+        name: check_length(build.add(node, units.assemble(sources[name]))) if set(sources[name]) != {ZERO} else node
         for name, node in equation.statements.items()
     }
     made = _declare(equation, statements, exact_boundary(equation, states, explicit), units)

@@ -22,9 +22,7 @@ Conditions = dict[str, dict[str, Condition]]
 """A condition per field and side, as `FieldEquation` takes them."""
 
 
-def exact_boundary(
-    equation: FieldEquation, states: Mapping[str, Values], explicit: Explicit
-) -> Conditions | None:
+def exact_boundary(equation: FieldEquation, states: Mapping[str, Values], explicit: Explicit) -> Conditions | None:
     """The conditions of the equation with the values of the solution; None without a grid."""
     grid = equation.grid
     if grid is None:
@@ -70,9 +68,7 @@ def _wall_value(condition: Any, side: Side, u: Node, explicit: Explicit) -> Node
     return u
 
 
-def still_used(
-    equation: FieldEquation, statements: Mapping[str, Node], boundary: Conditions | None
-) -> dict[str, Any]:
+def still_used(equation: FieldEquation, statements: Mapping[str, Node], boundary: Conditions | None) -> dict[str, Any]:
     """Parameters of the new equation; those of the old boundary values alone have gone, and would be refused."""
     values = [getattr(c, "value", None) for sides in (boundary or {}).values() for c in sides.values()]
     texts = [value for value in values if isinstance(value, str)]

@@ -66,7 +66,8 @@ def _output_components(name: str, module: nn.Module, shape: tuple[int, ...]) -> 
         with torch.no_grad():
             output = module(torch.zeros(shape, dtype=dtype, device=device))
     except (RuntimeError, TypeError, ValueError) as error:
-        raise EquationTypeError(f"module {name!r} was called with {layout}, shape {shape}, and failed: {error}") from None
+        called = f"module {name!r} was called with {layout}, shape {shape}"
+        raise EquationTypeError(f"{called}, and failed: {error}") from None
     expected = (shape[0], "components", *shape[2:])
     fits = isinstance(output, Tensor) and output.dim() == len(shape)
     if not fits or (output.shape[0], *output.shape[2:]) != (shape[0], *shape[2:]):

@@ -10,14 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import reduce
+from weakref import WeakKeyDictionary
+
+from fieldsolver.errors import EquationError
 
 from . import build
 from .graph import Negative, Node, Number, Power, Product, Quotient, Sum
+from .vocabulary import MAX_NODES
 
 ZERO, ONE = build.number(0), build.number(1)
 _I = build.number(1j)
 _MAX_DENOMINATOR = 1024
 _MAX_BITS = 900  # a number must stay below 1e308
+_LENGTHS: WeakKeyDictionary[Node, int] = WeakKeyDictionary()
 
 Factors = dict[Node, int]
 """Bases and their exponents."""
@@ -72,6 +77,26 @@ def whole(node: Node) -> int | None:
     """The value of a literal whole number, else None."""
     coefficient, factors = _monomial(node)
     return int(coefficient) if not factors and coefficient.denominator == 1 else None
+
+
+def check_length(node: Node) -> Node:
+    """Return `node`, or refuse one that could not be written as text.
+
+    Raises:
+        EquationError: written out, with nothing shared, it has more parts than the language allows.
+    """
+    if _length(node) > MAX_NODES:
+        raise EquationError(
+            f"the derivatives of this exact solution have {_length(node)} parts, and an equation may have {MAX_NODES}; "
+            "choose a simpler one"
+        )
+    return node
+
+
+def _length(node: Node) -> int:
+    if node not in _LENGTHS:
+        _LENGTHS[node] = 1 + sum(_length(operand) for operand in node.operands)
+    return _LENGTHS[node]
 
 
 def _terms(nodes: Iterable[Node]) -> Iterable[tuple[Fraction, Factors]]:

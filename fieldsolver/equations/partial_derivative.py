@@ -9,7 +9,7 @@ from __future__ import annotations
 from fieldsolver.errors import EquationTypeError
 
 from . import build
-from .differentiate import _RULES
+from .differentiate import RULES
 from .graph import (
     Component,
     DefinedSymbol,
@@ -27,7 +27,7 @@ from .graph import (
     TimeSymbol,
     Treatment,
 )
-from .normal_form import ONE, ZERO, minus, product, quotient, raised, total, whole
+from .normal_form import ONE, ZERO, check_length, minus, product, quotient, raised, total, whole
 
 
 class Partial:
@@ -42,7 +42,7 @@ class Partial:
         """The derivative of order `times` of a scalar.
 
         Raises:
-            EquationTypeError: it has none, as a sampled signal has none in time.
+            EquationError: it has none, as a sampled signal has none in time, or it is too long to be written.
         """
         for _ in range(times):
             node = self._of(node)
@@ -52,7 +52,7 @@ class Partial:
         if not node.depends & self._kind:
             return ZERO
         if node not in self._memo:
-            self._memo[node] = self._rule(node)
+            self._memo[node] = check_length(self._rule(node))
         return self._memo[node]
 
     def _rule(self, node: Node) -> Node:
@@ -113,4 +113,4 @@ class Partial:
             return build.function(name, rate)
         if name == "abs" and z.is_complex:
             return quotient(build.function("real", product(build.function("conj", z), rate)), node)
-        return product(_RULES[name](z), rate)
+        return product(RULES[name](z), rate)

@@ -20,9 +20,7 @@ _POINTS = 24
 _ROUND_OFF = 1e-13
 
 
-def parameter_points(
-    equation: FieldEquation, t: Tensor | float = 0.0, *, perturbed: bool = False
-) -> dict[str, Any]:
+def parameter_points(equation: FieldEquation, t: Tensor | float = 0.0, *, perturbed: bool = False) -> dict[str, Any]:
     """The parameters as `evaluate` takes them: the first sample, signals at time `t` (a scalar).
 
     `perturbed` ones differ from their values by up to a fifth.

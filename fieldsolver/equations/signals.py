@@ -22,7 +22,7 @@ class Signal:
     """
 
     def __init__(self, times: Any, values: Any) -> None:
-        self.times = torch.as_tensor(times, dtype=torch.float64).detach()
+        self.times = torch.as_tensor(times, dtype=torch.float64).detach().contiguous()
         self.values = values.double() if isinstance(values, Tensor) else torch.as_tensor(values, dtype=torch.float64)
         if self.times.dim() != 1 or self.times.numel() < 2 or not (self.times.diff() > 0).all():
             raise ParameterError("the times of a Signal are at least two, in increasing order")
@@ -58,4 +58,4 @@ def sample(values: Tensor, times: Tensor, t: Tensor, dimension: int) -> Tensor:
     result = torch.lerp(values[right - 1], values[right], weight)
     components = result.shape[-1:] if values.dim() == 2 else (1,) * (moments.dim() > 0)
     lead = result.shape[: moments.dim()]
-    return result.reshape(*lead, *components, *((1,) * dimension if result.dim() or components else ()))
+    return result.reshape((*lead, *components, *((1,) * dimension if result.dim() or components else ())))

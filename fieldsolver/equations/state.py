@@ -124,7 +124,7 @@ class StateSpace:
             packed = packed.to(torch.complex64 if packed.dtype == torch.float32 else torch.complex128)
         if packed.is_complex() and not self.complex_fields:
             raise StateError(
-                f"the state is complex but no field is; declare complex_fields={tuple(self.fields)!r} or pass a real state"
+                f"the state is complex but no field is; declare complex_fields={tuple(self.fields)!r} or pass it real"
             )
         if packed.is_complex():
             fields = self.unpack(packed)

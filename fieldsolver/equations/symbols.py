@@ -42,9 +42,7 @@ class Symbols:
             raise EquationTypeError(f"d_dt takes a field symbol, got {field}")
         return build.velocity(field.name, field.components, is_complex=field.is_complex)
 
-    def parameter(
-        self, name: str, components: int = 1, *, is_complex: bool = False, spatial: bool = False
-    ) -> Node:
+    def parameter(self, name: str, components: int = 1, *, is_complex: bool = False, spatial: bool = False) -> Node:
         """A parameter with one value, or one per component."""
         return build.parameter(name, components, is_complex=is_complex, spatial=spatial)
 

@@ -104,9 +104,7 @@ def _declared(cls: type, overrides: Mapping[str, Any]) -> dict[str, Any]:
     declared: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         declared |= {
-            name: value
-            for name, value in vars(base).items()
-            if isinstance(value, kinds) and not name.startswith("_")
+            name: value for name, value in vars(base).items() if isinstance(value, kinds) and not name.startswith("_")
         }
     for name in overrides:
         if name not in declared or isinstance(declared[name], Field):

@@ -91,14 +91,15 @@ class Explanation:
                 f"{self.at_state.rightmost:.4g} ({self.at_state.method})"
             )
         elif any(term.kind == "nonlinear" for term in self.linear.terms):
-            lines.append("  nonlinear terms depend on the state and are not in these numbers; pass state= to see them")
+            lines.append("  nonlinear terms depend on the state and are not in these numbers; state= shows them")
         return lines
 
     def _structure(self) -> list[str]:
         equation, lines = self.equation, []
         second = [name for name, order in equation.orders.items() if order == 2]
         if second:
-            lines.append(f"Second order in time: {', '.join(second)}; the state carries the velocity as d{second[0]}/dt.")
+            names = ", ".join(f"{name} (velocity d{name}/dt in the state)" for name in second)
+            lines.append(f"Second order in time: {names}.")
         sources: dict[Noise, list[str]] = {}
         for row, terms in equation.noises.items():
             for noise, coefficient in terms.items():
@@ -106,8 +107,8 @@ class Explanation:
         lines.extend(f"Noise {noise} ({equation.calculus}): {'; '.join(rows)}." for noise, rows in sources.items())
         names = [n if s == 1 else f"{n}[{i}]" for n, (_, s) in equation.layout.fields.items() for i in range(s)]
         integral = "integral of " if equation.grid is not None else ""
-        for row in self.conserved:
-            parts = [f"{weight:+.6g}*{name}" for weight, name in zip(row, names, strict=True) if weight]
+        for weights in self.conserved:
+            parts = [f"{weight:+.6g}*{name}" for weight, name in zip(weights, names, strict=True) if weight]
             lines.append(f"Conserved for every state tried: {integral}{' '.join(parts)}.")
         return lines
 
@@ -126,7 +127,7 @@ class Explanation:
         lines = [f"Memory per sample in float64: one state, and each save point, is {mib:.3g} MiB; 1000 steps of"]
         for method in (METHODS[limit.method] for limit in self.limits):
             direct, kept = 1000 * (method.stages + 1) * mib, 2 * math.sqrt(1000) * mib
-            lines.append(f"  {method.name:<8} gradient='direct' about {direct:.3g} MiB, 'checkpointed' about {kept:.3g} MiB")
+            lines.append(f"  {method.name:<8} 'direct' gradient {direct:.3g} MiB, 'checkpointed' {kept:.3g} MiB")
         return lines
 
 

@@ -12,9 +12,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from fieldsolver.equations import FieldEquation, build
+from fieldsolver.equations.expansion import COMPOSED
 from fieldsolver.equations.grammar import Scope
 from fieldsolver.equations.graph import Depends, Negative, Node, Number
-from fieldsolver.equations.vocabulary import CONSTANTS, FUNCTIONS, MAX_EXPONENT, OPERATORS
+from fieldsolver.equations.vocabulary import CONSTANTS, FUNCTIONS, MAX_EXPONENT, OPERATORS, REDUCTIONS, TREATMENTS
 from fieldsolver.space import Condition, Dirichlet, Grid, Neumann, Periodic, Robin
 
 TAME_FUNCTIONS: tuple[str, ...] = ("sin", "cos", "tanh", "sigmoid", "atan")
@@ -115,6 +116,8 @@ def expressions(
     nested: bool = False,
     tame: bool = False,
     imaginary: bool = False,
+    vectors: bool = False,
+    forms: bool = False,
 ) -> Node:
     """A random well-typed expression over `scope`, with 1 or `components` components.
 
@@ -125,8 +128,11 @@ def expressions(
         nested: allow operators inside operators.
         tame: smooth functions of moderate size only, see the module's text.
         imaginary: allow imaginary literals.
+        vectors: allow gradients, divergences, curls and advection.
+        forms: allow integrals, means and the treatments ``implicit`` and ``explicit``.
     """
-    return _Writer(draw, scope, components, operators and bool(scope.axes), nested, tame, imaginary).write(depth)
+    writer = _Writer(draw, scope, components, operators and bool(scope.axes), nested, tame, imaginary, vectors, forms)
+    return writer.write(depth)
 
 
 class _Writer:
@@ -141,9 +147,12 @@ class _Writer:
         nested: bool,
         tame: bool,
         imaginary: bool,
+        vectors: bool,
+        forms: bool,
     ) -> None:
         self.draw, self.scope, self.components = draw, scope, components
         self.operators, self.nested, self.tame, self.imaginary = operators, nested, tame, imaginary
+        self.vectors, self.forms = vectors and bool(scope.axes), forms and bool(scope.axes)
 
     def write(self, depth: int) -> Node:
         if depth == 0:
@@ -157,6 +166,10 @@ class _Writer:
         ]
         if self.operators:
             choices += [self.operator, self.operator]
+        if self.operators and self.vectors:
+            choices.append(self.vector_calculus)
+        if self.forms:
+            choices.append(self.form)
         if self.scope.modules:
             choices.append(self.module)
         if not self.tame:
@@ -222,13 +235,46 @@ class _Writer:
 
     def operator(self, depth: int) -> Node:
         dimension = len(self.scope.axes)
-        fitting = [name for name, word in OPERATORS.items() if word.axis is None or word.axis < dimension]
+        fitting = [
+            name
+            for name, word in OPERATORS.items()
+            if name not in COMPOSED and (word.axis is None or word.axis < dimension)
+        ]
         name = self.draw(st.sampled_from(sorted(fitting)))
         write = self.write if self.nested else self.without_operators
         arguments = [write(depth) for _ in range(OPERATORS[name].arity)]
         if not arguments[-1].depends & Depends.SPACE:
             arguments[-1] = build.multiply(arguments[-1], self.varying())
         return build.operator(name, *arguments, dimension=dimension)
+
+    def vector_calculus(self, depth: int) -> Node:
+        """A scalar made of vectors."""
+        dimension = len(self.scope.axes)
+
+        def gradient() -> Node:
+            node = self.without_operators(depth)
+            node = build.component(node, 0) if node.components > 1 else node
+            scalar = node if node.depends & Depends.SPACE else build.multiply(node, build.field("u"))
+            return build.operator("gradient", scalar, dimension=dimension)
+
+        kinds: list[Callable[[], Node]] = [
+            lambda: build.operator("divergence", gradient(), dimension=dimension),
+            lambda: build.operator("advection", gradient(), build.field("u"), dimension=dimension),
+            lambda: build.dot(gradient(), gradient()),
+            lambda: build.component(gradient(), dimension - 1),
+        ]
+        if self.nested:
+            kinds.append(lambda: build.operator("biharmonic", self.varying(), dimension=dimension))
+        if dimension > 1:
+            kinds.append(lambda: build.component(build.operator("curl", gradient(), dimension=dimension), 0))
+        return self.draw(st.sampled_from(kinds))()
+
+    def form(self, depth: int) -> Node:
+        kind = self.draw(st.sampled_from((*REDUCTIONS, *TREATMENTS)))
+        node = self.write(depth)
+        if kind in TREATMENTS:
+            return build.treatment(kind, node)
+        return build.reduction(kind, node, dimension=len(self.scope.axes))
 
     def without_operators(self, depth: int) -> Node:
         # Derivatives on a fine grid are large: the sine of one is as good as random.

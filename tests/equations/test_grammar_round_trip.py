@@ -30,7 +30,9 @@ def parse(text):
 def test_text_and_graph_are_the_same_thing(data):
     scope = data.draw(scopes(complex_names=True))
     size = scope.symbols["phi"].components
-    node = data.draw(expressions(scope, components=size, depth=4, nested=True, imaginary=True))
+    node = data.draw(
+        expressions(scope, components=size, depth=4, nested=True, imaginary=True, vectors=True, forms=True)
+    )
     text = str(node)
     again = parse_expression(text, scope)
     assert again is node

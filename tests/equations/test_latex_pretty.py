@@ -29,9 +29,9 @@ SCOPE = Scope(
         "A": build.field("A", is_complex=True),
     },
     {"net": lambda *arguments: build.module_call("net", 1, *arguments)},
+    ("x", "y"),
     {"u": build.velocity("u")},
     frozenset({"w"}),
-    ("x", "y"),
 )
 
 

@@ -392,9 +392,7 @@ def test_fourth_order_stencils_are_exact_for_higher_polynomials():
     heat(space_order=4).manufactured({"u": "x**6"})
 
 
-@pytest.mark.parametrize(
-    "text", ["x", "cos(3*x)", "sin(pi*x)**2*x", "cos(2*pi*x)*(1 + 1e-6*x*(1 - x))"]
-)
+@pytest.mark.parametrize("text", ["x", "cos(3*x)", "sin(pi*x)**2*x", "cos(2*pi*x)*(1 + 1e-6*x*(1 - x))"])
 def test_periodic_axes_need_periodic_solutions(text):
     with pytest.raises(EquationError, match="is periodic, but the exact solution of 'u' is not"):
         heat(boundary=Periodic()).manufactured({"u": text})
@@ -452,6 +450,12 @@ def test_names_that_text_would_take_for_something_else_are_refused():
     equation = FieldEquation("dx/dt = laplacian(x)", grid=Grid(16, extent=1.0), boundary=Neumann(0))
     with pytest.raises(EquationError, match="written as text"):
         equation.manufactured({"x": "cos(x)"})
+
+
+@pytest.mark.parametrize("depth", [60, 190])
+def test_sources_too_long_to_be_written_are_refused_soon(depth):
+    with pytest.raises(EquationError, match="choose a simpler one"):
+        heat().manufactured({"u": "sin(" * depth + "x + t" + ")" * depth})
 
 
 def test_without_checks_anything_explicit_goes():

@@ -161,12 +161,9 @@ PLANE = {"grid": fs.Grid((6, 5), extent=1.0), "boundary": fs.Periodic()}
 
 
 class TestNonlocalModules:
-
     def test_sees_whole_fields(self):
         module = nn.Conv2d(2, 1, 3, padding=1, padding_mode="circular").double()
-        equation = fs.FieldEquation(
-            "du/dt = net(u, 2*v); dv/dt = -v", modules={"net": fs.Nonlocal(module)}, **PLANE
-        )
+        equation = fs.FieldEquation("du/dt = net(u, 2*v); dv/dt = -v", modules={"net": fs.Nonlocal(module)}, **PLANE)
         y = torch.randn(3, 2, 6, 5, dtype=F64)
         expected = module(torch.stack([y[:, 0], 2 * y[:, 1]], 1))
         torch.testing.assert_close(equation(0.0, y)[:, :1], expected)

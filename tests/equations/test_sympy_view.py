@@ -32,7 +32,7 @@ SYMBOLS: dict[str, Node] = {
     "S": build.parameter("S", spatial=True),
 }
 MODULES = {"net": lambda *arguments: build.module_call("net", 2, *arguments)}
-SCOPE = Scope(SYMBOLS, MODULES, {"u": build.velocity("u")}, frozenset({"kern"}), ("x", "y"))
+SCOPE = Scope(SYMBOLS, MODULES, ("x", "y"), {"u": build.velocity("u")}, frozenset({"kern"}))
 VALUES = {
     "u": 0.37, "v": 0.81, "phi": [0.4, -0.6], "A": 0.3 - 0.7j, "D": 1.3, "w": [0.2, 0.9], "θ": 0.6,
     "K": [[0.5, -1.0], [2.0, 0.25]], "I_in": 0.45, "S": 0.33, "x": 0.21, "y": -0.4, "t": 0.7, "du/dt": 1.1,
@@ -81,7 +81,7 @@ def test_values_survive_the_round_trip(text):
 @settings(max_examples=60)
 @given(st.data())
 def test_random_expressions_survive_the_round_trip(data):
-    scope = Scope({name: SYMBOLS[name] for name in ("u", "v", "phi", "D", "w")}, {}, {}, frozenset(), ("x", "y"))
+    scope = Scope({name: SYMBOLS[name] for name in ("u", "v", "phi", "D", "w")}, {}, ("x", "y"))
     node = data.draw(expressions(scope, components=2, depth=3, operators=False, tame=True))
     before, after = there_and_back(node)
     for a, b in zip(before, after, strict=True):

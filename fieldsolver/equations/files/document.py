@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import tomllib
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ from typing import Any
 
 from fieldsolver.errors import FileFormatError
 
-from ..vocabulary import AXES
 from .leaves import integer
-from .limits import MAX_BYTES
+from .limits import MAX_BYTES, MAX_FAULTS
 from .shapes import Fault, Keys, place
 from .structure import SCHEMA, file_structure
+
+_STRUCTURE = file_structure()
 
 
 @dataclass(frozen=True)
@@ -37,20 +39,12 @@ class Document:
         return table
 
     def faults(self) -> list[Fault]:
-        """Everything that is wrong with the structure, in the order in which it is best repaired."""
-        return list(file_structure(self._dimension()).faults(self.content, ()))
+        """What is wrong with the structure, in the order in which it is best repaired; at most `MAX_FAULTS`."""
+        return list(itertools.islice(_STRUCTURE.faults(self.content, ()), MAX_FAULTS))
 
     def refuse(self, keys: Keys, message: str) -> FileFormatError:
         """The error about an entry whose structure is right; the sentence begins with its table."""
         return FileFormatError(f"{self.path}: {place(keys[:1])} {message}", keys)
-
-    def _dimension(self) -> int:
-        """Axes of the grid, or as many as there can be while nothing better is known."""
-        grid = self.content.get("grid")
-        shape = grid.get("shape") if isinstance(grid, dict) else None
-        if isinstance(shape, int):
-            return 1
-        return len(shape) if isinstance(shape, list) and 1 <= len(shape) <= len(AXES) else len(AXES)
 
 
 def read_document(path: str | os.PathLike[str]) -> Document:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -53,8 +54,11 @@ def literals(document: Document, axes: tuple[str, ...]) -> dict[str, Node]:
     parameters = document.table("parameters")
     symbols = {name: build.number(plain_number(value)) for name, value in parameters.items() if is_plain(value)}
     for name, value in parameters.items():
-        if isinstance(value, str) and not names_in(value) & (set(parameters) - set(symbols)):
-            symbols[name] = parse(document, ("parameters", name), value, Scope(dict(symbols), {}, axes=axes))
+        if isinstance(value, str):
+            with suppress(
+                EquationError
+            ):  # it uses something else, or is wrong: the equation says so if it is used there
+                symbols[name] = build.defined(name, parse_expression(value, Scope(dict(symbols), {}, axes=axes)))
     return symbols
 
 

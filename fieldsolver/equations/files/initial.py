@@ -66,7 +66,8 @@ def _scope(document: Document, equation: FieldEquation, aside: Iterable[str]) ->
     symbols |= {name: build.number(plain_number(parameters[name])) for name in aside if is_plain(parameters[name])}
     for name, value in parameters.items():  # an expression uses those above it
         if name in aside and isinstance(value, str):
-            symbols[name] = parse(document, ("parameters", name), value, Scope(dict(symbols), {}, axes=axes))
+            node = parse(document, ("parameters", name), value, Scope(dict(symbols), {}, axes=axes))
+            symbols[name] = build.defined(name, node)
     return Scope(symbols, {}, axes=axes)
 
 

@@ -8,6 +8,10 @@ MAX_CSV_BYTES = 2**24
 """Of a signal beside it."""
 MAX_VALUES = 2**28
 """Of the state, all components and points together: 2 GiB in float64."""
+MAX_ENTRIES = 1000
+"""Of a table whose names are the user's."""
+MAX_FAULTS = 100
+"""That are listed."""
 MAX_COMPONENTS = 65_536
 MAX_SAVES = 1_000_000
 MAX_WEIGHTS = 2**24

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from .shapes import Keys
 
@@ -17,7 +18,7 @@ _TRIPLE = re.compile(r'"""|\'\'\'')
 def line_of(text: str, keys: Keys) -> int | None:
     """The line, counted from 1, on which the entry or the nearest table around it begins; None when none is found."""
     best: tuple[int, int | None] = (0, None)
-    for number, found in _places(text):
+    for number, found in _all_places(text):
         if len(found) > best[0] and found == keys[: len(found)]:
             best = len(found), number
     return best[1]
@@ -26,6 +27,11 @@ def line_of(text: str, keys: Keys) -> int | None:
 def line_with(text: str, piece: str) -> int | None:
     """The first line that contains a piece of text."""
     return next((number for number, line in enumerate(text.split("\n"), 1) if piece and piece in line), None)
+
+
+@lru_cache(maxsize=1)
+def _all_places(text: str) -> tuple[tuple[int, Keys], ...]:
+    return tuple(_places(text))
 
 
 def _places(text: str) -> Iterator[tuple[int, Keys]]:

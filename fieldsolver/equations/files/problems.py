@@ -11,6 +11,7 @@ from typing import Any
 from fieldsolver.errors import EquationError, FieldSolverError, FileFormatError
 
 from .document import Document
+from .limits import MAX_FAULTS
 from .lines import line_of, line_with
 from .load import EquationFile, read_equation, read_file
 from .shapes import Fault
@@ -41,6 +42,8 @@ def find_problems(document: Document) -> tuple[list[Problem], EquationFile | Non
     """All structural problems and the first of the equation, and the file's content when there are none."""
     faults = document.faults()
     problems = [Problem(line_of(document.text, fault.keys), str(fault)) for fault in faults]
+    if len(faults) >= MAX_FAULTS:
+        return [*problems, Problem(None, f"and more: only the first {MAX_FAULTS} are listed")], None
     try:
         content = _read(document, faults)
     except FieldSolverError as error:
@@ -51,8 +54,8 @@ def find_problems(document: Document) -> tuple[list[Problem], EquationFile | Non
 
 def _read(document: Document, faults: Sequence[Fault]) -> EquationFile | None:
     """As much as can be made of the file without what is wrong with it."""
-    sound = replace(document, content=_without(document.content, [fault for fault in faults if fault.unknown]))
-    broken = {fault.keys[0] if fault.keys else "" for fault in faults if not fault.unknown}
+    sound = replace(document, content=_without(document.content, [fault for fault in faults if fault.spare]))
+    broken = {fault.keys[0] if fault.keys else "" for fault in faults if not fault.spare}
     if not broken:
         return read_file(sound)
     # A missing [initial] or [solve] is a fault of the top level, and does not keep the equation from being read.

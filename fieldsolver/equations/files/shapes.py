@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from fieldsolver.errors import listing, nearest
+
+from .limits import MAX_ENTRIES
 
 Keys = tuple[str, ...]
 """The place of a value: names of the tables and the key, outermost first."""
@@ -25,13 +28,13 @@ class Fault:
         keys: the place; the table itself when something is missing in it.
         table: the table that the sentence is about.
         message: the rest of the sentence.
-        unknown: the fault is a key that means nothing; without it the file may be sound.
+        spare: the fault is a key that means nothing, and nothing is missing without it.
     """
 
     keys: Keys
     table: Keys
     message: str
-    unknown: bool = False
+    spare: bool = False
 
     def __str__(self) -> str:
         return f"{place(self.table)} {self.message}"
@@ -126,11 +129,15 @@ class Table(Shape):
         if not isinstance(value, dict):
             yield wrong(keys, "a table", value)
             return
-        for name in value:
-            if self._key(name) is None:
-                yield self._unknown(name, keys)
+        unknown = [name for name in value if self._key(name) is None]
+        misspelt = _misspelt(unknown, self._lacking(value))
+        for name in unknown:
+            yield self._unknown(name, keys, spare=name not in misspelt)
+        if self.others is not None and len(value) > MAX_ENTRIES:
+            yield Fault(keys, keys, f"has {len(value)} entries; at most {MAX_ENTRIES} are allowed")
+            return
         yield from self._entries(value, keys, tables=False)
-        yield from self._incomplete(value, keys)
+        yield from self._incomplete(value, keys, set(misspelt.values()))
         yield from self._entries(value, keys, tables=True)
 
     def _entries(self, value: Mapping[str, Any], keys: Keys, *, tables: bool) -> Iterator[Fault]:
@@ -144,21 +151,25 @@ class Table(Shape):
             return self.keys[name]
         return self.others if self.others is not None and re.search(self.names[0], name) else None
 
-    def _unknown(self, name: str, keys: Keys) -> Fault:
+    def _lacking(self, value: Mapping[str, Any]) -> list[str]:
+        required = [name for name, key in self.keys.items() if key.required and name not in value]
+        return required + ([] if any(name in value for name in self.one_of) else list(self.one_of))
+
+    def _unknown(self, name: str, keys: Keys, *, spare: bool) -> Fault:
         known = [*self.keys, *self.known]
         if self.others is not None:
             message = f"has the key {name!r}, which is not {self.names[1]}"
         else:
             message = f"does not know the key {name!r}; known: {listing(known)}{nearest(name, known)}"
-        return Fault((*keys, name), keys, message, unknown=True)
+        return Fault((*keys, name), keys, message, spare)
 
-    def _incomplete(self, value: Mapping[str, Any], keys: Keys) -> Iterator[Fault]:
+    def _incomplete(self, value: Mapping[str, Any], keys: Keys, misspelt: set[str]) -> Iterator[Fault]:
         for name, key in self.keys.items():
-            if key.required and name not in value:
+            if key.required and name not in value and name not in misspelt:
                 whole = isinstance(key.shape, Table) and not keys
                 yield Fault(keys, keys, f"has no [{name}] table" if whole else f"lacks {name!r}{_such_as(key)}")
         given = [name for name in self.one_of if name in value]
-        if self.one_of and len(given) != 1:
+        if self.one_of and len(given) != 1 and not misspelt & set(self.one_of):
             yield Fault(keys, keys, f"needs exactly one of {listing(self.one_of)}, got {listing(given)}")
         given = [name for name in self.not_both if name in value]
         if len(given) > 1:
@@ -173,6 +184,7 @@ class Table(Shape):
             for name in self.keys:  # a pattern would apply to known keys too
                 pattern = f"^(?!{re.escape(name)}$){pattern.removeprefix('^')}"
             content["patternProperties"] = {pattern: self.others.schema(definitions)}
+            content["maxProperties"] = MAX_ENTRIES
         content["additionalProperties"] = False
         if required := [name for name, key in self.keys.items() if key.required]:
             content["required"] = required
@@ -216,10 +228,12 @@ class Choice(Shape):
             yield from self.rest.faults(value, keys)
             return
         known = list(dict.fromkeys(name for table in self.tables.values() for name in table.keys))
-        for name in value:
-            if name not in known:
-                yield Table(known=tuple(known))._unknown(name, keys)
-        yield Fault(keys, keys, f"lacks {' or '.join(map(repr, self.tables))}")
+        unknown = [name for name in value if name not in known]
+        misspelt = _misspelt(unknown, list(self.tables))
+        for name in unknown:
+            yield Table(known=tuple(known))._unknown(name, keys, spare=False)
+        if not misspelt:
+            yield Fault(keys, keys, f"lacks {' or '.join(map(repr, self.tables))}")
 
     def schema(self, definitions: Definitions) -> dict[str, Any]:
         if self.name and self.name in definitions:
@@ -257,6 +271,12 @@ class Kinds(Shape):
 def wrong(keys: Keys, expected: str, value: Any) -> Fault:
     """The fault of a value that is not what is expected at its place."""
     return Fault(keys, keys[:-1], f"needs {expected} for {keys[-1]!r}, got {shown(value)}")
+
+
+def _misspelt(unknown: Sequence[str], lacking: Sequence[str]) -> dict[str, str]:
+    """Unknown keys that are probably meant to be one that is lacking, and that one."""
+    close = {name: difflib.get_close_matches(name, lacking, n=1) for name in unknown}
+    return {name: found[0] for name, found in close.items() if found}
 
 
 def _such_as(key: Key) -> str:

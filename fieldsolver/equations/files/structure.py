@@ -28,8 +28,8 @@ DTYPES = ("float64", "float32")
 EDGES = ("zero", "periodic", "reflect")
 
 
-def file_structure(dimension: int = len(AXES)) -> Table:
-    """The whole file; `dimension` is the number of axes of its grid, as far as known, for the sides it may name."""
+def file_structure() -> Table:
+    """The whole file."""
     return Table(
         {
             "schema": Key(word(SCHEMA), "Version of this format.", required=True),
@@ -37,7 +37,7 @@ def file_structure(dimension: int = len(AXES)) -> Table:
             "source": Key(text(), "Where the equation comes from: a paper, a book."),
             "equation": Key(_equation(), "The equation itself.", required=True),
             "grid": Key(_grid(), "A uniform grid; without it the equation is an ordinary differential equation."),
-            "boundary": Key(_boundary(dimension), "Boundary conditions; needed with a grid."),
+            "boundary": Key(_boundary(), "Boundary conditions; needed with a grid."),
             "parameters": Key(Table(others=_parameter(), names=NAME), "Parameters by name."),
             "signals": Key(Table(others=_signal(), names=NAME), "Sampled inputs by name: linear between the samples."),
             "kernels": Key(Table(others=_kernel(), names=NAME), "Kernels by name, for convolve(name, ...)."),
@@ -116,11 +116,11 @@ def _condition_table() -> Table:
     )
 
 
-def _boundary(dimension: int) -> Choice:
+def _boundary() -> Choice:
     expected = '"periodic" or a table such as { neumann = 0.0 }'
     table = _condition_table()
     condition = Choice(expected, (word("periodic"),), rest=table, name="condition")
-    sides = [axis + end for axis in AXES[:dimension] for end in ("", "-", "+")]
+    sides = [axis + end for axis in AXES for end in ("", "-", "+")]
     per_side = Table({side: Key(condition, "Both ends, or the low (-) or high (+) end.") for side in sides},
                      known=CONDITIONS)  # fmt: skip
     per_field = Choice(expected, (word("periodic"),), dict.fromkeys(CONDITIONS, table), per_side, "field_boundary")

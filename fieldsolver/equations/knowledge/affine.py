@@ -199,24 +199,36 @@ def _component(row: str, node: Component, dimension: int) -> Iterator[LinearTerm
 
 
 def _stack(row: str, node: Stack, dimension: int) -> Iterator[LinearTerm | Remainder]:
-    terms = [(i, term) for i, operand in enumerate(node.operands) for term in _terms(row, operand, dimension)]
-    if len(node.operands) > 1 and not all(isinstance(term, LinearTerm) for _, term in terms):
+    if len(node.operands) == 1:
+        yield from _terms(row, node.operands[0], dimension)
+        return
+    entries = [_all_linear(row, operand, dimension) for operand in node.operands]
+    if any(terms is None for terms in entries):
         yield Remainder(row, node)
         return
-    for i, term in terms:
-        yield replace(term, row_component=i) if len(node.operands) > 1 else term  # type: ignore[type-var]  # LinearTerm
+    for i, terms in enumerate(entries):
+        yield from (replace(term, row_component=i) for term in terms or ())
+
+
+def _all_linear(row: str, node: Node, dimension: int) -> list[LinearTerm] | None:
+    """The terms of `node` if all of them are linear, else None."""
+    terms = list(_terms(row, node, dimension))
+    linear = [term for term in terms if isinstance(term, LinearTerm)]
+    return linear if len(linear) == len(terms) else None
 
 
 def _matrix(row: str, node: MatrixProduct, dimension: int) -> Iterator[LinearTerm | Remainder]:
     matrix, operand = node.operands
-    below = list(_terms(row, operand, dimension))
-    for term in below:
-        plain = isinstance(term, LinearTerm) and term.component is term.row_component is term.matrix is None
-        if not plain or term.coefficient.components > 1 or term.symbol.components != operand.components:  # type: ignore[union-attr]  # plain
-            yield Remainder(row, node)
-            return
-    for term in below:
-        yield replace(term, matrix=matrix)  # type: ignore[type-var]  # LinearTerm, as checked
+    below = _all_linear(row, operand, dimension)
+    if below is None or not all(_commutes_with_matrix(term, operand) for term in below):
+        yield Remainder(row, node)
+        return
+    yield from (replace(term, matrix=matrix) for term in below)
+
+
+def _commutes_with_matrix(term: LinearTerm, operand: Node) -> bool:
+    plain = term.component is term.row_component is term.matrix is None
+    return plain and term.coefficient.components == 1 and term.symbol.components == operand.components
 
 
 def _operator(row: str, node: SpatialOperator, dimension: int) -> Iterator[LinearTerm | Remainder]:
@@ -229,13 +241,12 @@ def _operator(row: str, node: SpatialOperator, dimension: int) -> Iterator[Linea
     if not OPERATORS[node.name].linear or coefficient_active:
         yield Remainder(row, node)
         return
-    below = list(_terms(row, operand, dimension))
-    if not all(isinstance(term, LinearTerm) and term.is_constant and term.inside is None for term in below):
+    below = _all_linear(row, operand, dimension)
+    if below is None or not all(term.is_constant and term.inside is None for term in below):
         yield Remainder(row, node)
         return
-    for term in below:
-        # A constant may be pulled out of a derivative; anything else was refused above.
-        yield replace(term, operators=(node.name, *term.operators), inside=inside)  # type: ignore[union-attr, type-var]  # LinearTerm
+    # A constant may be pulled out of a derivative; anything else was refused above.
+    yield from (replace(term, operators=(node.name, *term.operators), inside=inside) for term in below)
 
 
 def _scaled(term: LinearTerm | Remainder, factor: Node) -> LinearTerm | Remainder:

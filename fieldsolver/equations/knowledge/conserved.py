@@ -16,8 +16,8 @@ GAP = 1e-9
 def conserved_linear(equation: FieldEquation, *, samples: int | None = None, seed: int = 0) -> np.ndarray:
     """Weights ``w`` of shape ``(n, C)`` with ``d/dt sum_c w_c integral(y_c) = 0``.
 
-    Found from the rates of random states: the null space of ``integral(f_c(y_i))``, accepted when its singular values lie
-    a factor 1e-9 below the largest. Rows are in reduced echelon form, so that ``u + v`` reads as ``[1, 1]``.
+    Found from the rates of random states: the null space of ``integral(f_c(y_i))``, accepted when its singular values
+    lie a factor 1e-9 below the largest. Rows are in reduced echelon form, so that ``u + v`` reads as ``[1, 1]``.
 
     Args:
         equation: any declared equation without complex fields.

@@ -1,7 +1,8 @@
 """The Jacobian of a declared right-hand side: as a graph, as a product with vectors, and as a sparse matrix.
 
-The sparse matrix is found by colouring: columns that share no row are perturbed together, so the number of products is that of
-colours, not of unknowns (Curtis, Powell & Reid 1974). Its pattern follows from the graph: how far each term reaches.
+The sparse matrix is found by colouring: columns that share no row are perturbed together, so the number of products is
+that of colours, not of unknowns (Curtis, Powell & Reid 1974). Its pattern follows from the graph: how far each term
+reaches.
 """
 
 from __future__ import annotations
@@ -176,12 +177,14 @@ def _shift(equation: FieldEquation, offset: tuple[int, ...]) -> Any:
             columns = [target % points]
         else:
             skip = int(grid.has_end_nodes(axis))
-            mirrored = np.where(target < 0, -target - 1 + skip, np.where(target >= points, 2 * points - 1 - skip - target, target))
+            high = np.where(target >= points, 2 * points - 1 - skip - target, target)
+            mirrored = np.where(target < 0, -target - 1 + skip, high)
             columns = [np.clip(mirrored, 0, points - 1)]
             # A ghost beyond a node-centred wall may take from the wall itself (Robin).
             outside = (target < 0) | (target >= points)
             rows.append(index[outside])
             columns.append(np.where(target[outside] < 0, 0, points - 1))
         row, column = np.concatenate(rows), np.concatenate(columns)
-        total = kron(total, csr_array((np.ones(row.size, dtype=bool), (row, column)), shape=(points, points)), format="csr")
+        entries = csr_array((np.ones(row.size, dtype=bool), (row, column)), shape=(points, points))
+        total = kron(total, entries, format="csr")
     return total

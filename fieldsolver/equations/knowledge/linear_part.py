@@ -192,9 +192,7 @@ def _coupled_eigenvalues(
     return np.linalg.eigvals(matrices).ravel(), thinned
 
 
-def coupling(
-    equation: FieldEquation, term: LinearTerm, values: CoefficientValues
-) -> tuple[slice, slice, np.ndarray]:
+def coupling(equation: FieldEquation, term: LinearTerm, values: CoefficientValues) -> tuple[slice, slice, np.ndarray]:
     """Where a term stands in the ``C x C`` matrix of couplings between components, and its entries there."""
     first_row, size = equation.layout.fields[term.row]
     first_column, columns = equation.layout.fields[term.field]
@@ -217,9 +215,12 @@ def _coefficients(term: LinearTerm, values: CoefficientValues, size: int) -> np.
 def _chain_symbol(equation: FieldEquation, term: LinearTerm, angles: list[np.ndarray]) -> np.ndarray:
     total = np.ones(_count(angles), dtype=complex)
     for name in term.operators:
-        total = total * np.broadcast_to(
-            operator_symbol(equation.layout, name, angles), np.broadcast_shapes(*[a.shape for a in angles])
-        ).ravel()
+        total = (
+            total
+            * np.broadcast_to(
+                operator_symbol(equation.layout, name, angles), np.broadcast_shapes(*[a.shape for a in angles])
+            ).ravel()
+        )
     return total
 
 
@@ -300,4 +301,3 @@ def _transforms(equation: FieldEquation) -> tuple[str, ...]:
         kinds = {transform_of(equation.layout, name, axis) for name in equation.fields}
         transforms.append(kinds.pop() if len(kinds) == 1 else "mixed")
     return tuple(transforms)
-

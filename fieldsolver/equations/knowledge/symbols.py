@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 def linear_terms(equation: FieldEquation) -> list[LinearTerm]:
     """All linear terms of all states."""
-    return [
-        term for row, node in equation.right_sides.items() for term in split(row, node, equation.dimension)[0]
-    ]
+    return [term for row, node in equation.right_sides.items() for term in split(row, node, equation.dimension)[0]]
 
 
 def symbol_matrix(equation: FieldEquation, k: np.ndarray, *, discrete: bool) -> np.ndarray:

@@ -28,8 +28,8 @@ def steady_states(
 ) -> np.ndarray:
     """Uniform states with vanishing rates, ``(n, C)``, sorted; found by Newton's method from random starts.
 
-    The list holds what was found: a search cannot prove that nothing is missing. Every entry has a residual below 1e-10 of
-    the size of its terms.
+    The list holds what was found: a search cannot prove that nothing is missing. Every entry has a residual below 1e-10
+    of its size.
 
     Args:
         equation: an equation whose uniform states stay uniform.
@@ -52,7 +52,7 @@ def steady_states(
         settled = np.isfinite(result.x).all() and np.abs(rates.value(result.x)).max() <= RESIDUAL * scale
         if settled and all(np.abs(result.x - other).max() > SAME * scale for other in found):
             found.append(result.x)
-    ordered = sorted(found, key=lambda state: tuple(np.round(state, 6)))
+    ordered = sorted(found, key=lambda state: np.round(state, 6).tolist())
     return np.array(ordered).reshape(-1, equation.components)
 
 

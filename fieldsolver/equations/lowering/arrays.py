@@ -97,10 +97,12 @@ def expand(values: Tensor, *, dim: int, size: int) -> Tensor:
 
 
 def pick(values: Tensor, *, dim: int, index: int) -> Tensor:
+    """One component, its axis kept."""
     return values.narrow(dim, index, 1)
 
 
 def hold(values: Tensor, wall: Any = 0.0, *, dim: int, end: int) -> Tensor:
+    """`values` with the nodes on one wall set to the value of the wall."""
     size = values.shape[dim]
     inside = values.narrow(dim, 1 if end == 0 else 0, size - 1)
     edge = torch.zeros_like(values.narrow(dim, 0, 1)) + wall
@@ -115,6 +117,7 @@ def with_ghosts(
     has_data: tuple[bool, bool],
     on_node: bool,
 ) -> Tensor:
+    """`values` with ghost layers on both ends of an axis."""
     remaining = iter(data)
     low, high = (
         ghost_block(values, dim, end, rules[end], next(remaining) if has_data[end] else None, on_node=on_node)
@@ -124,4 +127,5 @@ def with_ghosts(
 
 
 def diffuse(coefficient: Any, values: Tensor, **options: Any) -> Tensor:
+    """`diffusion` with a coefficient that may be a plain number."""
     return diffusion(like_state(coefficient, values), values, **options)

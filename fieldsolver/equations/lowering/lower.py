@@ -1,15 +1,16 @@
 """Graph to torch: one pure, differentiable, batched function per equation.
 
-Arrays are ``(*batch, c, *grid)`` with the component axis always there. Near a wall a stencil needs ghost values. They are
-made by evaluating its operand on a grid that carries ghost layers along that axis: a field is extended by its boundary
-condition, and whatever is computed from it point by point follows. So ``laplacian(u**2)`` uses the ghosts of ``u``,
-squared, and no condition for ``u**2`` has to be invented.
+Arrays are ``(*batch, c, *grid)`` with the component axis always there. Near a wall a stencil needs ghost values. They
+are made by evaluating its operand on a grid that carries ghost layers along that axis: a field is extended by its
+boundary condition, and whatever is computed from it point by point follows. So ``laplacian(u**2)`` uses the ghosts of
+``u``, squared, and no condition for ``u**2`` has to be invented.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+
 import torch
 
 from fieldsolver.errors import BoundaryError, GridError
@@ -126,7 +127,11 @@ class Lowering:
         return self._tape.emit(pick, self.compile(operand, place))
 
     def _over_components(self, node: Node, place: Place) -> int:
-        functions = {Dot: arrays.dot, Stack: arrays.stack, MatrixProduct: arrays.matrix_product}
+        functions: dict[type[Node], Callable[..., torch.Tensor]] = {
+            Dot: arrays.dot,
+            Stack: arrays.stack,
+            MatrixProduct: arrays.matrix_product,
+        }
         function = partial(functions[type(node)], dimension=self.layout.dimension)
         return self._tape.emit(function, self._input["like"], *self._arguments(node, place))
 
@@ -265,7 +270,8 @@ class Lowering:
             self._refuse_on_wall(node, place)
             if isinstance(place, Extended):
                 return self._extend_by_parity(node, place)
-            call = partial(arrays.call_nonlocal, dimension=self.layout.dimension, grid=self.layout.required_grid().shape)
+            grid = self.layout.required_grid()
+            call = partial(arrays.call_nonlocal, dimension=grid.dimension, grid=grid.shape)
         else:
             call = partial(arrays.call_pointwise, dimension=self.layout.dimension)
         sources = [self.compile(operand, place) for operand in node.operands]
@@ -284,9 +290,7 @@ class Lowering:
         weights = self.layout.required_grid().weights()
         if node.content[0] == "mean":
             weights = weights / weights.sum()
-        return self._tape.emit(
-            partial(arrays.integrate, weights), self._input["like"], self.compile(node.operands[0])
-        )
+        return self._tape.emit(partial(arrays.integrate, weights), self._input["like"], self.compile(node.operands[0]))
 
     def _refuse_on_wall(self, node: Node, place: Place) -> None:
         if isinstance(place, OnWall):

@@ -17,6 +17,7 @@ from ..graph import (
     Comparison,
     Component,
     Constant,
+    DefinedSymbol,
     Function,
     Negative,
     Node,
@@ -26,6 +27,7 @@ from ..graph import (
     Quotient,
     Sum,
     Treatment,
+    walk,
 )
 from ..vocabulary import CONSTANTS
 from .torch_functions import TORCH_FUNCTIONS, fold
@@ -59,15 +61,21 @@ def fold_constant(node: Node) -> Any:
     Raises:
         EquationTypeError: it has none that is finite, and real where the node is.
     """
+    values: dict[Node, Any] = {}
+    for part in walk(node):  # every part once, however often it is used
+        values[part] = _folded(part, [values[operand] for operand in part.operands])
+    return values[node]
+
+
+def _folded(node: Node, operands: list[Any]) -> Any:
     match node:
         case Number():
             # Integers stay integers for powers, but not beyond what arithmetic holds exactly.
             return node.value if isinstance(node.value, complex) or node.value < 2**53 else float(node.value)
         case Constant():
             return CONSTANTS[node.content[0]]
-        case Component() | Treatment():
-            return fold_constant(node.operands[0])
-    operands = [fold_constant(operand) for operand in node.operands]
+        case Component() | Treatment() | DefinedSymbol():
+            return operands[0]
     # Python's integers have no bound: ((9**64)**64)**64 would fill the memory.
     operands = [float(value) if isinstance(value, int) and not isinstance(value, bool) else value for value in operands]
     try:
@@ -81,10 +89,12 @@ def fold_constant(node: Node) -> Any:
 
 
 def left_sum(*terms: Any) -> Any:
+    """``a + b + ...`` from the left."""
     return reduce(operator.add, terms)
 
 
 def signed_sum(signs: tuple[bool, ...], *terms: Any) -> Any:
+    """``+-a +-b ...`` from the left; `signs` says which terms are added."""
     total = terms[0] if signs[0] else -terms[0]
     for positive, term in zip(signs[1:], terms[1:], strict=True):
         total = total + term if positive else total - term

@@ -242,9 +242,7 @@ class SympyView:
         matrix, operand = node.operands
         _, rows, columns = matrix.content
         entries, values = self.entries(matrix), self.entries(operand)
-        return [
-            self._sympy.Add(*[entries[i * columns + j] * values[j] for j in range(columns)]) for i in range(rows)
-        ]
+        return [self._sympy.Add(*[entries[i * columns + j] * values[j] for j in range(columns)]) for i in range(rows)]
 
     def _undefined(self, node: Node) -> list[Any]:
         """Integrals, convolutions and modules: functions that SymPy knows by name alone."""
