@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 import fieldsolver as fs
-from fieldsolver.solve.fit_simulation import SimulationCheck
+from fieldsolver.solve.fitting.simulation import SimulationCheck
 
 from .baselines import BASELINES, rmse
 from .data import Pelts

@@ -24,7 +24,7 @@ from fieldsolver.space.stencils import check_space_order
 
 from . import build
 from .build import as_node
-from .differentiate import differentiate
+from .calculus.differentiate import differentiate
 from .grammar import Scope, parse_expression
 from .graph import (
     Comparison,

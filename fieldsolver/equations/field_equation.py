@@ -21,7 +21,7 @@ from .parameters import shaped
 from .state import StateSpace
 
 if TYPE_CHECKING:
-    from .manufactured import Manufactured
+    from .manufactured.manufacture import Manufactured
 
 if TYPE_CHECKING:
     import numpy as np
@@ -376,7 +376,7 @@ class FieldEquation(nn.Module):
             EquationError: the equation or the solution has no formula (noise, modules, convolutions, integrals,
                 `Spatial` parameters), or a check fails.
         """
-        from .manufactured import manufacture
+        from .manufactured.manufacture import manufacture
 
         return manufacture(self, solution, t0=t0, check=check)
 

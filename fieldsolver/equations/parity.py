@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fieldsolver.space.boundary import Dirichlet, Neumann, Side
 
-from .expansion import COMPOSED, expand
+from .calculus.expansion import COMPOSED, expand
 from .graph import (
     Component,
     CoordinateSymbol,

@@ -1,9 +1,7 @@
 """Solving declared equations and plain functions, and explaining what is known of them."""
 
 from .explain import Explanation, explain
-from .fit import fit
-from .fit_priors import LogNormal, Normal
-from .fit_result import FitResult
+from .fitting import FitResult, LogNormal, Normal, fit
 from .solution import Solution, SolveStatistics
 from .solve import solve
 

@@ -98,8 +98,8 @@ class Explanation:
         equation, lines = self.equation, []
         second = [name for name, order in equation.orders.items() if order == 2]
         if second:
-            names = ", ".join(f"{name} (velocity d{name}/dt in the state)" for name in second)
-            lines.append(f"Second order in time: {names}.")
+            shown = ", ".join(f"{name} (velocity d{name}/dt in the state)" for name in second)
+            lines.append(f"Second order in time: {shown}.")
         sources: dict[Noise, list[str]] = {}
         for row, terms in equation.noises.items():
             for noise, coefficient in terms.items():

@@ -12,7 +12,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from fieldsolver.equations import FieldEquation, build
-from fieldsolver.equations.expansion import COMPOSED
+from fieldsolver.equations.calculus.expansion import COMPOSED
 from fieldsolver.equations.grammar import Scope
 from fieldsolver.equations.graph import Depends, Negative, Node, Number
 from fieldsolver.equations.vocabulary import CONSTANTS, FUNCTIONS, MAX_EXPONENT, OPERATORS, REDUCTIONS, TREATMENTS

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 
 from fieldsolver.equations import FieldEquation, Parameter, Signal, Spatial, build
-from fieldsolver.equations.evaluate import evaluate
-from fieldsolver.equations.explicit import Explicit
+from fieldsolver.equations.calculus.evaluate import evaluate
+from fieldsolver.equations.calculus.explicit import Explicit
 from fieldsolver.equations.grammar import Scope, parse_expression
 from fieldsolver.equations.graph import Node, Number, walk
 from fieldsolver.equations.views import SympyView, from_sympy, to_sympy

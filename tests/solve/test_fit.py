@@ -11,8 +11,8 @@ import xarray
 import fieldsolver as fs
 from fieldsolver.results import Verdict
 from fieldsolver.solve import LogNormal, Normal
-from fieldsolver.solve.fit_newton import minimise, trust_step
-from fieldsolver.solve.fit_objective import Expansion
+from fieldsolver.solve.fitting.newton import minimise, trust_step
+from fieldsolver.solve.fitting.objective import Expansion
 
 LOTKA_VOLTERRA = "du/dt = (a - b*v)*u;  dv/dt = (-c + d*u)*v"
 RATES = {"a": 0.9, "b": 0.06, "c": 0.8, "d": 0.03}
@@ -137,7 +137,7 @@ class TestKnownAnswers:
         data = decay_data()
         data["u"] = data["u"] * torch.exp(0.05 * torch.cos(5 * TIMES))
         newton = fs.fit(decay(positive(0.5)), data, initial={"u": positive(1.0)}, **FAST)
-        monkeypatch.setattr(sys.modules["fieldsolver.solve.fit"], "LARGEST_NEWTON", 0)
+        monkeypatch.setattr(sys.modules["fieldsolver.solve.fitting.fit"], "LARGEST_NEWTON", 0)
         other = fs.fit(decay(positive(0.5)), data, initial={"u": positive(1.0)}, **FAST)
         assert other.converged
         for name, value in newton.estimates.items():
@@ -257,10 +257,10 @@ def objective_point(result):
 def objective_of(equation, data, initial):
     """The objective of a fit that is not run."""
     from fieldsolver.methods import get_method
-    from fieldsolver.solve.fit_arguments import declare_unknowns
-    from fieldsolver.solve.fit_data import read_observations
-    from fieldsolver.solve.fit_model import Model
-    from fieldsolver.solve.fit_objective import Objective
+    from fieldsolver.solve.fitting.arguments import declare_unknowns
+    from fieldsolver.solve.fitting.data import read_observations
+    from fieldsolver.solve.fitting.model import Model
+    from fieldsolver.solve.fitting.objective import Objective
 
     observations = read_observations(data, equation, "normal")
     unknowns, fixed = declare_unknowns(equation, initial, observations, {"u": 0.1})

@@ -16,7 +16,7 @@ from torch import Tensor
 from fieldsolver.errors import EquationError
 
 from .. import build
-from ..evaluate import evaluate
+from ..calculus.evaluate import evaluate
 from ..grammar import Scope, parse_expression
 from ..graph import Comparison, Depends, Node
 from .document import Document

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from .. import build
 from ..build import divide, multiply, negate, number
-from ..expansion import COMPOSED, component_of, expand
+from ..calculus.expansion import COMPOSED, component_of, expand
 from ..graph import (
     Component,
     Convolution,

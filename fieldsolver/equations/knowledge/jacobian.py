@@ -17,7 +17,7 @@ from torch import Tensor
 from fieldsolver.errors import EquationError
 
 from .. import build
-from ..differentiate import variation
+from ..calculus.differentiate import variation
 from ..graph import Convolution, Depends, FieldSymbol, ModuleCall, Node, Reduction, SpatialOperator, walk
 from ..vocabulary import OPERATORS
 

@@ -25,7 +25,7 @@ from fieldsolver.space.operators import (
     stencil_half_width,
 )
 
-from ..expansion import COMPOSED, component_of, expand
+from ..calculus.expansion import COMPOSED, component_of, expand
 from ..graph import (
     Comparison,
     Component,

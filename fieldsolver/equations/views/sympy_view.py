@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from fieldsolver.errors import EquationTypeError
 
 from .. import build
-from ..expansion import COMPOSED, component_of, expand
+from ..calculus.expansion import COMPOSED, component_of, expand
 from ..graph import (
     Comparison,
     Component,

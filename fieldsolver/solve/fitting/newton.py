@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .fit_objective import Expansion
+from .objective import Expansion
 
 Expand = Callable[[np.ndarray, np.ndarray], Expansion]
 

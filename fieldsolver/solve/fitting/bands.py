@@ -12,7 +12,7 @@ from torch import Tensor
 from fieldsolver.errors import OptionError
 
 if TYPE_CHECKING:
-    from .fit_result import FitResult
+    from .result import FitResult
 
 
 @dataclass(frozen=True)

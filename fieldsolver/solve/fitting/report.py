@@ -14,11 +14,11 @@ from torch import Tensor
 from fieldsolver.equations import FieldEquation
 from fieldsolver.results import Verdict
 
-from .fit_data import own_shape
-from .fit_laplace import Laplace, laplace
-from .fit_newton import CONVERGED, Runs, newton_decrement
-from .fit_objective import Objective
-from .fit_result import FitResult
+from .data import own_shape
+from .laplace import Laplace, laplace
+from .newton import CONVERGED, Runs, newton_decrement
+from .objective import Objective
+from .result import FitResult
 
 SAME_MINIMUM = 1e-3
 """Starts whose negative log posteriors differ by less ended in the same minimum."""

@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fieldsolver.errors import EquationTypeError
 
-from . import build
-from .expansion import COMPOSED, component_of, expand
-from .graph import (
+from .. import build
+from ..graph import (
     Comparison,
     Component,
     CoordinateSymbol,
@@ -33,9 +32,10 @@ from .graph import (
     Symbol,
     Treatment,
 )
+from ..vocabulary import AXES, OPERATORS
+from .expansion import COMPOSED, component_of, expand
 from .normal_form import ONE, ZERO, minus, product, quotient, raised, total, whole
 from .partial_derivative import Partial
-from .vocabulary import AXES, OPERATORS
 
 _AT_ZERO = dict.fromkeys(("sin", "tan", "asin", "atan", "sinh", "tanh", "sqrt", "erf", "abs"), ZERO)
 _AT_ZERO |= dict.fromkeys(("cos", "cosh", "exp"), ONE)

@@ -14,9 +14,9 @@ from weakref import WeakKeyDictionary
 
 from fieldsolver.errors import EquationError
 
-from . import build
-from .graph import Negative, Node, Number, Power, Product, Quotient, Sum
-from .vocabulary import MAX_NODES
+from .. import build
+from ..graph import Negative, Node, Number, Power, Product, Quotient, Sum
+from ..vocabulary import MAX_NODES
 
 ZERO, ONE = build.number(0), build.number(1)
 _I = build.number(1j)

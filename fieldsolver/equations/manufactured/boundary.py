@@ -9,13 +9,13 @@ from typing import Any
 from fieldsolver.errors import EquationError
 from fieldsolver.space.boundary import Condition, Neumann, Periodic, Robin, Side, side_name
 
-from . import build
-from .explicit import Explicit, Values
-from .field_equation import FieldEquation
-from .grammar import parse_expression
-from .graph import Node, Symbol, walk
-from .manufactured_input import solution_scope
-from .normal_form import ZERO, minus, product, total
+from .. import build
+from ..calculus.explicit import Explicit, Values
+from ..calculus.normal_form import ZERO, minus, product, total
+from ..field_equation import FieldEquation
+from ..grammar import parse_expression
+from ..graph import Node, Symbol, walk
+from .input import solution_scope
 from .points import vanishes_on_wall
 
 Conditions = dict[str, dict[str, Condition]]

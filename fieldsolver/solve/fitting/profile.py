@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .fit_newton import Expand
+from .newton import Expand
 
 VALUE_TOLERANCE = 1e-4
 """Of the negative log likelihood; moves an end by less than 1e-4 standard errors."""

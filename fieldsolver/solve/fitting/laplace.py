@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .fit_newton import FLAT, unit_size
+from .newton import FLAT, unit_size
 
 INVOLVED = 0.05
 """An unknown with at least this share in a flat direction is not determined by the data."""

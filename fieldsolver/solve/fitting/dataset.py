@@ -8,12 +8,12 @@ import numpy as np
 
 from fieldsolver.results import AnalysisResult
 
-from .fit_data import own_shape
+from .data import own_shape
 
 if TYPE_CHECKING:
     import xarray
 
-    from .fit_result import FitResult
+    from .result import FitResult
 
 SCHEMA = "fit/1"
 

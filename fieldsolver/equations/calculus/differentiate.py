@@ -7,8 +7,8 @@ from functools import reduce
 
 from fieldsolver.errors import EquationTypeError
 
-from . import build
-from .graph import (
+from .. import build
+from ..graph import (
     Comparison,
     Component,
     Convolution,
@@ -31,7 +31,7 @@ from .graph import (
     Treatment,
     walk,
 )
-from .vocabulary import AXES
+from ..vocabulary import AXES
 
 ZERO, ONE, TWO = build.number(0), build.number(1), build.number(2)
 

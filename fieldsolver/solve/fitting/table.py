@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .fit_result import FitResult
+    from .result import FitResult
 
 
 def to_text(result: FitResult) -> str:

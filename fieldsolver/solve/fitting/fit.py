@@ -11,17 +11,17 @@ import torch
 
 from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import OptionError
+from fieldsolver.solve.progress import ProgressBar
 
-from .fit_arguments import adaptive_method, check_options, declare_unknowns, given_sigma, initial_time
-from .fit_data import read_observations
-from .fit_descent import descend
-from .fit_model import Model
-from .fit_newton import Runs, minimise, newton_decrement
-from .fit_objective import Expansion, Objective
-from .fit_priors import Prior, assign_priors
-from .fit_report import report
-from .fit_result import FitResult
-from .progress import ProgressBar
+from .arguments import adaptive_method, check_options, declare_unknowns, given_sigma, initial_time
+from .data import read_observations
+from .descent import descend
+from .model import Model
+from .newton import Runs, minimise, newton_decrement
+from .objective import Expansion, Objective
+from .priors import Prior, assign_priors
+from .report import report
+from .result import FitResult
 
 LARGEST_NEWTON = 64
 """Unknowns up to which every iteration can afford a Hessian (a batch of twice as many solves)."""

@@ -20,11 +20,11 @@ from fieldsolver.equations.knowledge import linear_part
 from fieldsolver.gradients import solve_with_gradient
 from fieldsolver.methods import Method
 from fieldsolver.methods.explicit_runge_kutta import ExplicitRungeKutta
+from fieldsolver.solve.stability_limit import step_limit
 from fieldsolver.stepping import Status, StepLog, VectorField
 
-from .fit_data import own_shape
-from .fit_unknowns import Unknowns
-from .stability_limit import step_limit
+from .data import own_shape
+from .unknowns import Unknowns
 
 # Numbers in one batched state, measured: below, recording every step is the faster gradient; above, memory decides.
 LARGEST_RECORDED = 20_000

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from fieldsolver.errors import EquationError
 
-from . import build
-from .explicit import Explicit
-from .graph import Depends, Node, SpatialOperator, walk
-from .lowering import Lowering
-from .manufactured import Manufactured
-from .partial_derivative import Partial
+from .. import build
+from ..calculus.explicit import Explicit
+from ..calculus.partial_derivative import Partial
+from ..graph import Depends, Node, SpatialOperator, walk
+from ..lowering import Lowering
+from ..vocabulary import OPERATORS
+from .manufacture import Manufactured
 from .points import jump, size
-from .vocabulary import OPERATORS
 
 _EPSILON = torch.finfo(torch.float64).eps
 _STENCIL_WIDTH = 3

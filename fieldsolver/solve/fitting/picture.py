@@ -10,7 +10,7 @@ import torch
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from .fit_result import FitResult
+    from .result import FitResult
 
 CURVE_POINTS = 300
 

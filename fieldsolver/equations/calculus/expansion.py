@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from functools import reduce
 
-from . import build
-from .graph import (
+from .. import build
+from ..graph import (
     Negative,
     Node,
     Product,
@@ -17,7 +17,7 @@ from .graph import (
     Stack,
     Sum,
 )
-from .vocabulary import AXES
+from ..vocabulary import AXES
 
 COMPOSED: frozenset[str] = frozenset({"gradient", "divergence", "curl", "advection", "biharmonic"})
 

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .fit_data import Observations
-from .fit_laplace import laplace
-from .fit_newton import minimise
-from .fit_objective import Expansion, Objective
+from .data import Observations
+from .laplace import laplace
+from .newton import minimise
+from .objective import Expansion, Objective
 
 if TYPE_CHECKING:
-    from .fit_result import FitResult
+    from .result import FitResult
 
 MAX_ITERATIONS = 60
 

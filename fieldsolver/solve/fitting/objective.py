@@ -23,9 +23,9 @@ from torch import Tensor
 
 from fieldsolver.stepping import StepLog
 
-from .fit_data import Observations
-from .fit_model import Model, repeat_steps
-from .fit_priors import HALF_LOG_2PI, Prior
+from .data import Observations
+from .model import Model, repeat_steps
+from .priors import HALF_LOG_2PI, Prior
 
 DIFFERENCE = 1e-4  # error of central differences 1e-8 relative; that of rounding about as much
 

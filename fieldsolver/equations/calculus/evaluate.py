@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fieldsolver.errors import EquationTypeError
 
-from .graph import (
+from ..graph import (
     Component,
     Constant,
     DefinedSymbol,
@@ -24,9 +24,9 @@ from .graph import (
     Treatment,
     walk,
 )
-from .lowering.pointwise import pointwise_function
+from ..lowering.pointwise import pointwise_function
+from ..vocabulary import CONSTANTS
 from .normal_form import whole
-from .vocabulary import CONSTANTS
 
 Values = list[Tensor]
 """One tensor per component; they broadcast."""

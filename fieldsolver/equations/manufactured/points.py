@@ -10,11 +10,11 @@ from torch import Tensor
 from fieldsolver.space.boundary import Side
 from fieldsolver.space.grid import Grid
 
-from .evaluate import evaluate
-from .field_equation import FieldEquation
-from .graph import Node
-from .normal_form import ZERO
-from .signals import sample
+from ..calculus.evaluate import evaluate
+from ..calculus.normal_form import ZERO
+from ..field_equation import FieldEquation
+from ..graph import Node
+from ..signals import sample
 
 _POINTS = 24
 _ROUND_OFF = 1e-13

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from .fit_newton import Runs
-from .fit_objective import Objective
+from .newton import Runs
+from .objective import Objective
 
 GRADIENT_TOLERANCE = 1e-6
 

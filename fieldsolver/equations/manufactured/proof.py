@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from .graph import Component, CoordinateSymbol, MatrixSymbol, Node, TimeSymbol, walk
-from .manufactured import Manufactured
+from ..graph import Component, CoordinateSymbol, MatrixSymbol, Node, TimeSymbol, walk
+from ..views.sympy_view import SympyView
+from .manufacture import Manufactured
 from .points import parameter_points
-from .views.sympy_view import SympyView
 
 
 def symbolic_residual(made: Manufactured, points: int, digits: int) -> float:

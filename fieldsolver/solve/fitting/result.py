@@ -14,11 +14,11 @@ from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import OptionError, listing, nearest
 from fieldsolver.results import Verdict
 
-from .fit_bands import Bands, predictive_bands
-from .fit_newton import FLAT, unit_size
-from .fit_objective import Expansion, Objective
-from .fit_profile import profile_intervals
-from .fit_simulation import SimulationCheck, simulation_check
+from .bands import Bands, predictive_bands
+from .newton import FLAT, unit_size
+from .objective import Expansion, Objective
+from .profile import profile_intervals
+from .simulation import SimulationCheck, simulation_check
 
 if TYPE_CHECKING:
     import xarray
@@ -115,7 +115,7 @@ class FitResult:
         Raises:
             OptionError: an unknown name, or a fit whose Hessian is not positive definite.
         """
-        from .progress import ProgressBar
+        from fieldsolver.solve.progress import ProgressBar
 
         for name in names:
             if name not in self.labels:
@@ -143,19 +143,19 @@ class FitResult:
 
     def to_xarray(self) -> xarray.Dataset:
         """A labelled dataset: estimates, intervals, covariance, data and fitted curves, provenance."""
-        from .fit_dataset import to_dataset
+        from .dataset import to_dataset
 
         return to_dataset(self)
 
     def table(self) -> str:
         """The estimates as text."""
-        from .fit_table import to_text
+        from .table import to_text
 
         return to_text(self)
 
     def plot(self) -> Figure:
         """Data, fit and bands over time (equations without a grid); predicted against observed values otherwise."""
-        from .fit_picture import plot_fit
+        from .picture import plot_fit
 
         return plot_fit(self)
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from fieldsolver.errors import EquationError, EquationTypeError, listing, nearest
 
-from . import build
-from .declaration import Given, make_scope
-from .explicit import Values
-from .field_equation import FieldEquation
-from .grammar import Scope, parse_expression
-from .graph import (
+from .. import build
+from ..calculus.explicit import Values
+from ..calculus.partial_derivative import Partial
+from ..declaration import Given, make_scope
+from ..field_equation import FieldEquation
+from ..grammar import Scope, parse_expression
+from ..graph import (
     Comparison,
     Convolution,
     Depends,
@@ -24,7 +25,6 @@ from .graph import (
     Reduction,
     walk,
 )
-from .partial_derivative import Partial
 
 _KINKED = ("sign", "heaviside", "relu", "min", "max", "where")
 _PLACES = {"spatial": "fs.Spatial", "per sample": "fs.PerSample", "signal": "fs.Signal", "matrix": "matrix"}

@@ -14,8 +14,8 @@ from fieldsolver.equations.parameters import Positive
 from fieldsolver.errors import OptionError, listing, nearest
 from fieldsolver.methods import Method, adaptive_methods, get_method
 
-from .fit_data import Observations, own_shape
-from .fit_unknowns import Block, Unknowns
+from .data import Observations, own_shape
+from .unknowns import Block, Unknowns
 
 NOISES = ("lognormal", "normal")
 UNCERTAINTIES = ("laplace", "profile", "none")

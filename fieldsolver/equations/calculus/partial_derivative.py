@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from fieldsolver.errors import EquationTypeError
 
-from . import build
-from .differentiate import RULES
-from .graph import (
+from .. import build
+from ..graph import (
     Component,
     DefinedSymbol,
     Depends,
@@ -27,6 +26,7 @@ from .graph import (
     TimeSymbol,
     Treatment,
 )
+from .differentiate import RULES
 from .normal_form import ONE, ZERO, check_length, minus, product, quotient, raised, total, whole
 
 

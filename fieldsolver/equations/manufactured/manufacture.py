@@ -15,16 +15,16 @@ from torch import Tensor
 
 from fieldsolver.errors import EquationError
 
-from . import build
-from .evaluate import evaluate
-from .explicit import Explicit, Values
-from .field_equation import FieldEquation
-from .graph import Node
-from .lowering import held_sides
-from .manufactured_boundary import Conditions, exact_boundary, still_used
-from .manufactured_input import complete, parse_solution, refuse_equation
-from .normal_form import ZERO, check_length, minus, product, total
-from .partial_derivative import Partial
+from .. import build
+from ..calculus.evaluate import evaluate
+from ..calculus.explicit import Explicit, Values
+from ..calculus.normal_form import ZERO, check_length, minus, product, total
+from ..calculus.partial_derivative import Partial
+from ..field_equation import FieldEquation
+from ..graph import Node
+from ..lowering import held_sides
+from .boundary import Conditions, exact_boundary, still_used
+from .input import complete, parse_solution, refuse_equation
 from .points import parameter_points
 
 _ROUNDS = "the equation does not survive being written as text; rename the fields and parameters that are also words"
@@ -131,7 +131,7 @@ class Manufactured:
         The largest value of ``|d/dt u - f(u)|`` at random points, relative to the terms it is made of: zero up to the
         last of the digits when the sources are right, whatever the graph's own derivatives did.
         """
-        from .manufactured_proof import symbolic_residual
+        from .proof import symbolic_residual
 
         return symbolic_residual(self, points, digits)
 
@@ -153,7 +153,7 @@ def manufacture(
     texts = {name: str(units.assemble(values)) for name, values in sources.items()}
     result = Manufactured(made, equation, states, sources, texts, float(t0))
     if check:
-        from .manufactured_checks import check_manufactured
+        from .checks import check_manufactured
 
         check_manufactured(result, explicit)
     return result

@@ -1,0 +1,1 @@
+"""Symbolic calculus on the graph: expansion of operators, derivatives, values on points."""
