@@ -25,7 +25,7 @@ def parse(text):
     return parse_expression(text, SCOPE)
 
 
-@settings(max_examples=400)
+@settings(max_examples=2000)
 @given(st.data())
 def test_text_and_graph_are_the_same_thing(data):
     scope = data.draw(scopes(complex_names=True))

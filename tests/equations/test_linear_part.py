@@ -188,7 +188,7 @@ def sum_of_the_printed_terms(equation):
     return "\n".join(lines), part
 
 
-@settings(max_examples=150)
+@settings(max_examples=500)
 @given(SMALL.flatmap(lambda grid: equations(grid=grid, depth=4)))
 def test_linear_terms_and_rest_are_the_right_hand_side(equation):
     text, _ = sum_of_the_printed_terms(equation)
