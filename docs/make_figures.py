@@ -1,8 +1,10 @@
 """Draws the figures of the documentation: ``python docs/make_figures.py`` (some seconds)."""
 
+import math
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import torch
 from matplotlib.figure import Figure
 
@@ -57,7 +59,32 @@ def fisher_fit() -> None:
     figure.savefig(FOLDER / "fisher_fit.png", dpi=80)
 
 
+def dispersion() -> None:
+    """Growth rates of what_fieldsolver_knows.md."""
+    kuramoto = "du/dt = -d2_dx2(u) - d4_dx4(u)"
+    schnakenberg = "du/dt = laplacian(u) + 0.8*u + v;  dv/dt = 10*laplacian(v) - 1.8*u - v"
+    cases = {
+        "Kuramoto-Sivashinsky": (kuramoto, 32 * math.pi, (128, 64), 1.3),
+        "Schnakenberg at (1, 0.9)": (schnakenberg, 100.0, (64, 32), 0.9),
+    }
+    figure = Figure(figsize=(7.2, 3.0), layout="constrained")
+    for axes, (title, (text, length, sizes, end)) in zip(figure.subplots(1, 2), cases.items()):
+        k = np.linspace(0, end, 500)
+        for points, marker in zip(sizes, "o^"):
+            equation = fs.FieldEquation(text, grid=fs.Grid(points, extent=length), boundary=fs.Periodic())
+            modes = 2 * math.pi / length * np.arange(1, points // 2 + 1)
+            modes = modes[modes <= end]
+            rates = np.linalg.eigvals(equation.symbol(modes, discrete=True)).real.max(axis=-1)
+            axes.plot(modes, rates, marker, markersize=3, label=f"{points} points, h = {length / points:.2g}")
+        axes.plot(k, np.linalg.eigvals(equation.symbol(k)).real.max(axis=-1), "k", lw=1, zorder=0, label="differential")
+        axes.axhline(0, color="0.7", lw=0.8, zorder=0)
+        axes.set(title=title, xlabel="k", ylabel="growth rate")
+        axes.legend(frameon=False, fontsize=8)
+    figure.savefig(FOLDER / "dispersion.png", dpi=80)
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     gray_scott()
     fisher_fit()
+    dispersion()

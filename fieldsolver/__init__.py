@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from . import nn
 from ._version import __version__
 from .equations import Field, FieldEquation, Nonlocal, Parameter, PerSample, Signal, Spatial, Symbols, System
@@ -18,9 +21,12 @@ from .errors import (
     StabilityError,
     StateError,
 )
-from .solve import Explanation, FitResult, Solution, explain, fit, solve
+from .solve import Explanation, Solution, explain, solve
 from .space import Dirichlet, Grid, Kernel, Neumann, Periodic, Robin
 from .stepping import Status
+
+if TYPE_CHECKING:
+    from .solve import FitResult, fit
 
 __all__ = [
     "BoundaryError",
@@ -59,3 +65,10 @@ __all__ = [
     "nn",
     "solve",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What is heavy to import and not always needed loads when first asked for."""
+    if name in ("FitResult", "fit"):
+        return getattr(importlib.import_module(".solve.fitting", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

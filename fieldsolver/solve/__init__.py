@@ -1,9 +1,16 @@
 """Solving declared equations and plain functions, and explaining what is known of them."""
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from .explain import Explanation, explain
-from .fitting import FitResult, LogNormal, Normal, fit
 from .solution import Solution, SolveStatistics
 from .solve import solve
+
+if TYPE_CHECKING:
+    from .fitting import FitResult, LogNormal, Normal, fit
 
 __all__ = [
     "Explanation",
@@ -16,3 +23,10 @@ __all__ = [
     "fit",
     "solve",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Fitting is the largest part of this room and the one least often needed: it loads when first asked for."""
+    if name in ("FitResult", "LogNormal", "Normal", "fit"):
+        return getattr(importlib.import_module(".fitting", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
