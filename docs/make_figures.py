@@ -68,9 +68,9 @@ def dispersion() -> None:
         "Schnakenberg at (1, 0.9)": (schnakenberg, 100.0, (64, 32), 0.9),
     }
     figure = Figure(figsize=(7.2, 3.0), layout="constrained")
-    for axes, (title, (text, length, sizes, end)) in zip(figure.subplots(1, 2), cases.items()):
+    for axes, (title, (text, length, sizes, end)) in zip(figure.subplots(1, 2), cases.items(), strict=True):
         k = np.linspace(0, end, 500)
-        for points, marker in zip(sizes, "o^"):
+        for points, marker in zip(sizes, "o^", strict=True):
             equation = fs.FieldEquation(text, grid=fs.Grid(points, extent=length), boundary=fs.Periodic())
             modes = 2 * math.pi / length * np.arange(1, points // 2 + 1)
             modes = modes[modes <= end]

@@ -124,6 +124,8 @@ class FieldEquation(nn.Module):
                 self.raw[name] = nn.Parameter(item.transform.inverse(item.value))
             else:
                 self.register_buffer(f"constant_{name}", item.value)
+        for name, times in self.layout.signals.items():
+            self.register_buffer(f"times_{name}", times)
         for name, kernel in self.layout.kernels.items():
             if isinstance(kernel.values, nn.Module):
                 self.submodules[name] = kernel.values
@@ -249,6 +251,7 @@ class FieldEquation(nn.Module):
     ) -> list[Any]:
         inputs: list[Any] = self.space.columns(y)
         inputs.extend(self._as_input(name, values[name], y) for name in self.layout.parameters)
+        inputs.extend(self.get_buffer(f"times_{name}") for name in self.layout.signals)
         inputs.extend(values[name] for name in self.layout.kernels)
         inputs.extend(self._callable(name, weights) for name in self.layout.modules)
         inputs.append(t.reshape(*t.shape, *((1,) * (1 + self.dimension))) if t.dim() else t)

@@ -51,11 +51,16 @@ def sample(values: Tensor, times: Tensor, t: Tensor, dimension: int) -> Tensor:
     """
     moments = t.reshape(t.shape[: t.dim() - 1 - dimension]) if t.dim() else t
     right = torch.searchsorted(times, moments.detach().contiguous()).clamp(1, times.numel() - 1)
-    t0, t1 = times[right - 1], times[right]
+    t0, t1 = _at(times, right - 1), _at(times, right)
     weight = ((moments - t0) / (t1 - t0)).clamp(0.0, 1.0)
     if values.dim() == 2:
         weight = weight.unsqueeze(-1)
-    result = torch.lerp(values[right - 1], values[right], weight)
+    result = torch.lerp(_at(values, right - 1), _at(values, right), weight)
     components = result.shape[-1:] if values.dim() == 2 else (1,) * (moments.dim() > 0)
     lead = result.shape[: moments.dim()]
     return result.reshape((*lead, *components, *((1,) * dimension if result.dim() or components else ())))
+
+
+def _at(table: Tensor, index: Tensor) -> Tensor:
+    """``table[index]``; plain indexing by a scalar tensor would read it on the host."""
+    return table.index_select(0, index.reshape(-1)).reshape(index.shape + table.shape[1:])

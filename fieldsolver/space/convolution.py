@@ -67,7 +67,7 @@ class Kernel:
 def convolve(values: Tensor, samples: Tensor, grid: Grid, edge: str) -> Tensor:
     """``(..., *grid)`` -> ``(..., *grid)``; `samples` as `Kernel.samples` gives them."""
     dims = tuple(range(-grid.dimension, 0))
-    weighted = values * grid.weights().to(values.real if values.is_complex() else values)
+    weighted = values * grid.weights(device=values.device).to(values.real if values.is_complex() else values)
     samples = samples.to(values.real if values.is_complex() and not samples.is_complex() else values)
     if edge == "periodic":
         return _circular(weighted, _shortest(samples, grid), dims, grid.shape)

@@ -92,13 +92,13 @@ class Grid:
         vectors = [self.coordinate(axis) for axis in range(self.dimension)]
         return torch.meshgrid(*vectors, indexing="ij")
 
-    def weights(self) -> torch.Tensor:
+    def weights(self, *, device: torch.device | str = "cpu") -> torch.Tensor:
         """Quadrature weights, float64, shape ``(*grid)``: the cell volumes, halved at end nodes (trapezoid)."""
-        total = torch.ones((), dtype=torch.float64)
+        total = torch.ones((), dtype=torch.float64, device=device)
         for axis, points in enumerate(self.shape):
-            weight = torch.full((points,), self.spacing[axis], dtype=torch.float64)
-            if self.has_end_nodes(axis):
-                weight[[0, -1]] /= 2
+            index = torch.arange(points, dtype=torch.float64, device=device)
+            at_end = ((index == 0) | (index == points - 1)) if self.has_end_nodes(axis) else index < 0
+            weight = self.spacing[axis] * (1.0 - 0.5 * at_end.double())
             total = total.unsqueeze(-1) * weight
         return total
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from fieldsolver.equations import FieldEquation, Parameter, PerSample, Spatial
-from fieldsolver.space import Dirichlet, Grid, Neumann, Periodic, Robin
+from fieldsolver.equations import FieldEquation, Nonlocal, Parameter, PerSample, Signal, Spatial
+from fieldsolver.space import Dirichlet, Grid, Kernel, Neumann, Periodic, Robin
 
 WALLS = {
     "u": {"x-": Dirichlet("0.1*sin(t)"), "x+": Neumann("y*t"), "y-": Robin(1, 2, "D"), "y+": Dirichlet(0.5)},
@@ -263,3 +263,68 @@ def test_no_copy_to_the_gpu_per_evaluation():
         with Watch() as watch:
             torch.func.functional_call(equation, moved, (torch.empty((), dtype=torch.float64, device="cuda"), y))
     assert not watch.copies
+
+
+FULL = """
+d2u/dt2 = laplacian(u) - advection(w, u) + mean(u)*u - d_dt(u)/2 + convolve(kern, tanh(u)) - integral(u**2)
+dw/dt = D*laplacian(w) + gradient(u) - K @ w + I + curl(w)*w - conv(u, w)
+"""
+
+
+def declare_full(kind="cell walls"):
+    """Everything that the first system does not use."""
+    torch.manual_seed(0)
+    return FieldEquation(
+        FULL,
+        grid=Grid((8, 9), extent=1.5, centring="node" if kind == "node walls" else "cell"),
+        boundary=Periodic() if kind == "periodic" else Neumann(0),
+        components={"w": 2},
+        parameters={
+            "D": "0.1 + 0.05*x",
+            "K": torch.tensor([[0.3, -0.2], [0.1, 0.5]]),
+            "I": Signal([0.0, 0.4, 1.0], [[0.0, 1.0], [0.5, 0.0], [1.0, 1.0]]),
+        },
+        modules={"conv": Nonlocal(torch.nn.Conv2d(3, 2, 3, padding=1))},
+        kernels={"kern": Kernel(lambda dx, dy: torch.exp(-(dx**2) - dy**2), edge="reflect")},
+    )
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_the_full_language_is_clean_under_every_transform(kind):
+    equation = declare_full(kind).double()
+    function, parameters = equation.pure()
+    y, v, t = state(equation, 3), state(equation, 3, seed=2), time()
+    eager = function(parameters, t, y)
+    compiled = torch.compile(function, fullgraph=True, backend="eager")(parameters, t, y)
+    torch.testing.assert_close(compiled, eager, rtol=0, atol=1e-13)
+    mapped = torch.func.vmap(lambda z: function(parameters, t, z))(y)
+    torch.testing.assert_close(mapped, eager, rtol=0, atol=1e-12)
+    _, forward = torch.func.jvp(lambda z: function(parameters, t, z), (y,), (v,))
+    _, pull = torch.func.vjp(lambda z: function(parameters, t, z), y)
+    torch.testing.assert_close((pull(v)[0] * v).sum(), (forward * v).sum(), rtol=1e-12, atol=0)
+    epsilon = 1e-6
+    difference = (function(parameters, t, y + epsilon * v) - function(parameters, t, y - epsilon * v)) / (2 * epsilon)
+    torch.testing.assert_close(forward, difference, rtol=0, atol=1e-6 * forward.abs().max().item())
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_the_full_language_has_no_stray_tensor_on_a_fake_gpu(kind):
+    equation = declare_full(kind)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        moved = {name: torch.empty_like(value, device="cuda") for name, value in equation.state_dict().items()}
+        y = torch.empty(3, *equation.state_shape, device="cuda")
+        for t in (
+            torch.empty((), dtype=torch.float64, device="cuda"),
+            torch.empty(3, dtype=torch.float64, device="cuda"),
+        ):
+            with Watch() as watch:
+                rate = torch.func.functional_call(equation, moved, (t, y))
+            assert rate.device.type == "cuda"
+            assert rate.shape == y.shape
+            assert not watch.waits
+            assert not watch.copies
+
+
+def test_the_full_language_keeps_float32():
+    equation = declare_full()
+    assert equation(0.3, state(equation, dtype=torch.float32)).dtype == torch.float32

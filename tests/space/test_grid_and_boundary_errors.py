@@ -260,3 +260,9 @@ def test_a_singular_robin_ghost():
 def test_space_orders(order):
     with pytest.raises(GridError, match="space_order is one of"):
         declare(Neumann(0), space_order=order)
+
+
+def test_weights_have_all_digits_and_sum_to_the_volume():
+    for centring in ("cell", "node"):
+        grid = Grid((7, 5), extent=(0.7, 0.3), centring=centring)
+        assert grid.weights().sum().item() == pytest.approx(0.21, rel=1e-14)

@@ -1,7 +1,7 @@
 """Lowering of expression graphs to torch."""
 
-from .layout import Layout, held_sides
+from .layout import Layout, held_sides, knots
 from .lower import Lowering
 from .tape import Tape
 
-__all__ = ["Layout", "Lowering", "Tape", "held_sides"]
+__all__ = ["Layout", "Lowering", "Tape", "held_sides", "knots"]

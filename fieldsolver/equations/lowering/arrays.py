@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -67,10 +68,12 @@ def matrix_product(like: Tensor, matrix: Tensor, values: Any, *, dimension: int)
     return (values.to(dtype).movedim(-1 - dimension, -1) @ matrix.to(dtype).mT).movedim(-1, -1 - dimension)
 
 
-def integrate(weights: Tensor, like: Tensor, values: Any) -> Tensor:
-    """Weighted sum over the grid, whose axes stay with length 1."""
-    values = like_state(values, like)
-    return (values * like_state(weights, like)).sum(tuple(range(-weights.dim(), 0)), keepdim=True)
+def integrate(like: Tensor, values: Any, *, grid: Grid, on_host: Tensor, mean: bool) -> Tensor:
+    """Integral or mean over the grid, whose axes stay with length 1."""
+    # Computed where it is needed: a copy from the host would make every evaluation wait for the device.
+    weights = on_host if like.device == on_host.device else grid.weights(device=like.device)
+    total = (like_state(values, like) * like_state(weights, like)).sum(tuple(range(-grid.dimension, 0)), keepdim=True)
+    return total / math.prod(grid.lengths) if mean else total
 
 
 def convolve_with(samples: Tensor, like: Tensor, values: Any, *, grid: Grid, edge: str) -> Tensor:

@@ -61,6 +61,11 @@ class Layout:
         return any(isinstance(sides[axis, 0], Periodic) for sides in self.conditions.values())
 
 
+def knots(signal: str) -> str:
+    """Name of the input that holds the times of a signal."""
+    return f"times of {signal}"
+
+
 def held_sides(layout: Layout, field: str) -> list[Side]:
     """Sides on which the unknowns of `field` are held at the wall's value (Dirichlet, node-centred)."""
     if layout.grid is None:

@@ -55,7 +55,7 @@ from ..parity import parity
 from ..signals import sample
 from ..vocabulary import OPERATORS
 from . import arrays
-from .layout import Layout, held_sides
+from .layout import Layout, held_sides, knots
 from .place import Extended, OnWall, Place
 from .pointwise import fold_constant, left_sum, like_state, pointwise_function, signed_sum
 from .tape import Tape, TapeBuilder
@@ -64,13 +64,14 @@ from .tape import Tape, TapeBuilder
 class Lowering:
     """Compiles expressions of one equation onto a tape.
 
-    The first registers hold the fields, then the parameters, the kernels, the modules, the time, and a state to take
+    The first registers hold the fields, then the parameters, the knots of signals, the kernels, the modules, the time, and a state to take
     dtype and device from.
     """
 
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
-        inputs = [*layout.fields, *layout.parameters, *layout.kernels, *layout.modules, "t", "like"]
+        times = [knots(name) for name in layout.signals]
+        inputs = [*layout.fields, *layout.parameters, *times, *layout.kernels, *layout.modules, "t", "like"]
         self._input = {name: register for register, name in enumerate(inputs)}
         self._tape = TapeBuilder(len(inputs))
         self._memo: dict[tuple[Node, Place], int] = {}
@@ -182,12 +183,8 @@ class Lowering:
         return register
 
     def _signal(self, node: SignalSymbol) -> int:
-        times, dimension = self.layout.signals[node.name], self.layout.dimension
-
-        def at(values: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-            return sample(values, times.to(t.device), t, dimension)
-
-        return self._tape.emit(at, self._input[node.name], self._input["t"])
+        function = partial(sample, dimension=self.layout.dimension)
+        return self._tape.emit(function, self._input[node.name], self._input[knots(node.name)], self._input["t"])
 
     def _field(self, node: FieldSymbol, place: Place) -> int:
         if isinstance(place, OnWall):
@@ -287,10 +284,9 @@ class Lowering:
 
     def _reduction(self, node: Reduction, place: Place) -> int:
         self._refuse_on_wall(node, place)
-        weights = self.layout.required_grid().weights()
-        if node.content[0] == "mean":
-            weights = weights / weights.sum()
-        return self._tape.emit(partial(arrays.integrate, weights), self._input["like"], self.compile(node.operands[0]))
+        grid = self.layout.required_grid()
+        function = partial(arrays.integrate, grid=grid, on_host=grid.weights(), mean=node.content[0] == "mean")
+        return self._tape.emit(function, self._input["like"], self.compile(node.operands[0]))
 
     def _refuse_on_wall(self, node: Node, place: Place) -> None:
         if isinstance(place, OnWall):
