@@ -63,22 +63,24 @@ class Energy:
 
 def scope_of(equation: FieldEquation) -> Scope:
     """The names that an expression about `equation` may use: its fields, parameters and coordinates."""
-    symbols: dict[str, Node] = {
-        name: build.field(name, size, is_complex=name in equation.complex_fields)
-        for name, (_, size) in equation.layout.fields.items()
-    }
+    symbols: dict[str, Node] = {name: equation.state_symbol(name) for name in equation.statements}
+    velocities = {name: equation.state_symbol(f"d{name}/dt") for name, order in equation.orders.items() if order == 2}
     for name, item in equation.declared.items():
         symbols[name] = build.parameter(
             name, item.components, is_complex=item.value.is_complex(), spatial=item.place == "spatial"
         )
-    return Scope(symbols, {}, equation.grid.axes if equation.grid is not None else ())
+    for name, node in equation.definitions.items():
+        symbols[name] = build.defined(name, node)
+    axes = equation.grid.axes if equation.grid is not None else ()
+    return Scope(symbols, {}, axes, velocities=velocities)
 
 
 def half_squares(equation: FieldEquation) -> str:
     """``0.5*u**2 + ...`` over all components of all fields; ``|u|**2`` where they are complex."""
     squares = []
     for name, (_, size) in equation.layout.fields.items():
-        for component in [name] if size == 1 else [f"{name}[{index}]" for index in range(size)]:
+        word = str(equation.state_symbol(name))  # a velocity is written d_dt(u)
+        for component in [word] if size == 1 else [f"{word}[{index}]" for index in range(size)]:
             if name in equation.complex_fields:
                 squares.append(f"0.5*real({component})**2 + 0.5*imag({component})**2")
             else:

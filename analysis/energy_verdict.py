@@ -35,8 +35,19 @@ def judge(record: EnergyRecord, labels: Sequence[str], expect: str | None, rtol:
 
 
 def _conserved(record: EnergyRecord, rtol: float) -> tuple[Verdict, str]:
+    if not np.abs(record.energy).max() > 0:
+        return Verdict.DEGENERATE, "the energy is zero throughout, so that it stays so says nothing"
     change = np.abs(record.drift_rel).max(axis=0)
     worst = int(np.argmax(change))
+    # Save points may all lie at the same phase of an oscillation; the rate at them, per term, does not.
+    rates = np.abs(record.rate) / np.where(record.scale > 0, record.scale, 1.0)
+    time, sample = np.unravel_index(np.argmax(rates), rates.shape)
+    if change[worst] <= rtol and rates[time, sample] > max(np.sqrt(rtol), record.closure_tolerance):
+        return (
+            Verdict.FAIL,
+            f"the energy agrees at the save points, but dE/dt = {record.rate[time, sample]:.2g} at t = "
+            f"{record.t[time]:g}: it changes between them",
+        )
     verdict = Verdict.PASS if change[worst] <= rtol else Verdict.FAIL
     relation = "within" if verdict is Verdict.PASS else "beyond"
     return verdict, (

@@ -74,7 +74,9 @@ def _check_finite(value: int | float) -> None:
 
 
 def as_node(value: Any) -> Node:
-    """Return `value` if it is a node, else the literal."""
+    """Return `value` if it is a node, else the literal; a matrix is no operand, it acts by ``@`` alone."""
+    if isinstance(value, MatrixSymbol):
+        raise EquationTypeError(f"{value.name} is a matrix, which acts by @ alone: write {value.name} @ phi")
     return value if isinstance(value, Node) else number(value)
 
 
@@ -367,9 +369,6 @@ def component(node: Any, index: Any) -> Node:
 def _common_components(what: str, *nodes: Node) -> int:
     if what != "where":
         _refuse_comparison(what, *nodes)
-    for node in nodes:
-        if isinstance(node, MatrixSymbol):
-            raise EquationTypeError(f"{node.name} is a matrix, which acts by @ alone: write {node.name} @ phi")
     counts = {node.components for node in nodes} - {1}
     if len(counts) > 1:
         described = " and ".join(f"{node} ({node.components})" for node in nodes if node.components > 1)

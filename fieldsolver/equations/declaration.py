@@ -31,6 +31,7 @@ from .graph import (
     Convolution,
     Depends,
     FieldSymbol,
+    MatrixSymbol,
     ModuleCall,
     Node,
     Noise,
@@ -236,6 +237,8 @@ def assemble(
 
 
 def _check_all_names(names: Sequence[str], given: Given) -> None:
+    if given.grid is not None and not isinstance(given.grid, Grid):
+        raise GridError(f"grid must be fs.Grid(shape, extent=...), got {given.grid!r}")
     for name, kernel in given.kernels.items():
         if not isinstance(kernel, Kernel):
             got = type(kernel).__name__
@@ -270,7 +273,7 @@ def _definition(name: str, text: str, scope: Scope) -> Node:
         raise type(error)(f"in the expression of parameter {name!r}: {error}") from None
     if isinstance(node, Comparison):
         raise EquationTypeError(f"parameter {name!r} cannot be a comparison; use where(...)")
-    return node
+    return as_node(node)
 
 
 def _right_side(statement: Statement, scope: Scope, size: int, is_complex: bool) -> Node:
@@ -281,6 +284,7 @@ def _right_side(statement: Statement, scope: Scope, size: int, is_complex: bool)
 
 def check_right_side(name: str, node: Node, symbol: Node, is_complex: bool, text: str | None = None) -> None:
     """Refuse a right-hand side that its field cannot have."""
+    as_node(node)  # refuses a bare matrix
     if isinstance(node, Comparison):
         column = None if text is None else 0
         raise EquationTypeError("a right side cannot be a comparison; use where(...)", text, column)
@@ -337,7 +341,7 @@ def _wall_value(field: str, side: Side, condition: Any, scope: Scope, *, is_comp
         node = parse_expression(value, scope) if isinstance(value, str) else build.number(value)
     except EquationError as error:
         raise BoundaryError(f"{where}: {error}") from None
-    if node.components != 1:
+    if node.components != 1 or isinstance(node, MatrixSymbol):
         raise BoundaryError(f"{where} must be a scalar, got {node} with {node.components} components")
     if isinstance(node, Comparison):
         raise BoundaryError(f"{where} cannot be a comparison; use where(...)")

@@ -142,7 +142,8 @@ class FieldEquation(nn.Module):
                 values[name] = self.get_buffer(f"constant_{name}")
         return values
 
-    def _kernel_values(self) -> dict[str, Tensor]:
+    def kernel_values(self) -> dict[str, Tensor]:
+        """Samples of every declared kernel, by name; those of a learned kernel carry its graph."""
         return {
             name: kernel.samples(self.layout.required_grid())
             if isinstance(kernel.values, nn.Module)
@@ -200,7 +201,7 @@ class FieldEquation(nn.Module):
         Nothing is captured: the values of the declared parameters and kernels and the weights of the modules are all
         in `parameters`.
         """
-        values = {**self.parameter_values(), **self._kernel_values()}
+        values = {**self.parameter_values(), **self.kernel_values()}
         names = list(values)
         weights = dict(self.submodules.named_parameters())
         own = tuple(weights.values())
@@ -239,7 +240,7 @@ class FieldEquation(nn.Module):
 
     def run_tape(self, tape: Tape, t: Tensor, y: Tensor) -> list[Any]:
         """Execute a tape lowered from expressions of this equation, at the current parameter values."""
-        return self._run(tape, {**self.parameter_values(), **self._kernel_values()}, None, t, y)
+        return self._run(tape, {**self.parameter_values(), **self.kernel_values()}, None, t, y)
 
     def _run(
         self,
@@ -251,7 +252,7 @@ class FieldEquation(nn.Module):
     ) -> list[Any]:
         inputs: list[Any] = self.space.columns(y)
         inputs.extend(self._as_input(name, values[name], y) for name in self.layout.parameters)
-        inputs.extend(self.get_buffer(f"times_{name}") for name in self.layout.signals)
+        inputs.extend(self.get_buffer(f"times_{name}").double() for name in self.layout.signals)
         inputs.extend(values[name] for name in self.layout.kernels)
         inputs.extend(self._callable(name, weights) for name in self.layout.modules)
         inputs.append(t.reshape(*t.shape, *((1,) * (1 + self.dimension))) if t.dim() else t)
@@ -388,6 +389,21 @@ class FieldEquation(nn.Module):
         if self.grid is not None:
             lines.append(f"  on {self.grid}")
         return "\n".join(lines)
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What gives the stored numbers their meaning, as plain data: weights fit an equation with the same one."""
+        conditions = {name: {str(side): str(c) for side, c in v.items()} for name, v in self.layout.conditions.items()}
+        return {
+            "equation": str(self),
+            "grid": repr(self.grid),
+            "boundary": conditions,
+            "space_order": self.layout.space_order,
+            "calculus": self.calculus,
+            "complex_fields": list(self.complex_fields),
+            "definitions": {name: str(node) for name, node in self.definitions.items()},
+            "kernels": {name: kernel.edge for name, kernel in self.layout.kernels.items()},
+            "transforms": {n: f"{type(d.transform).__name__}{d.transform or ''}" for n, d in self.declared.items()},
+        }
 
     def describe_parameters(self) -> dict[str, str]:
         """Every declared parameter's value as short text."""

@@ -203,7 +203,7 @@ def _components(name: str, value: Tensor, place: str, grid: tuple[int, ...]) -> 
                 raise ParameterError(f"parameter {name!r} is fs.Spatial, but the equation has no grid")
             if shape[-len(grid) :] != grid or len(shape) - len(grid) not in (0, 1):
                 raise ParameterError(
-                    f"fs.Spatial parameter {name!r} has shape {shape}, expected {grid} or (C, *{grid})"
+                    f"fs.Spatial parameter {name!r} has shape {shape}, expected {grid} or (C, {str(grid)[1:]}"
                 )
             return shape[0] if len(shape) > len(grid) else 1
         case "per sample":

@@ -53,6 +53,7 @@ def sample(values: Tensor, times: Tensor, t: Tensor, dimension: int) -> Tensor:
     right = torch.searchsorted(times, moments.detach().contiguous()).clamp(1, times.numel() - 1)
     t0, t1 = _at(times, right - 1), _at(times, right)
     weight = ((moments - t0) / (t1 - t0)).clamp(0.0, 1.0)
+    values = values.to(weight.dtype)  # a layer cast to float32 still knows its inputs in the precision of time
     if values.dim() == 2:
         weight = weight.unsqueeze(-1)
     result = torch.lerp(_at(values, right - 1), _at(values, right), weight)

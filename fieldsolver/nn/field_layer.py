@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from fieldsolver.equations import FieldEquation
-from fieldsolver.errors import OptionError
+from fieldsolver.errors import OptionError, listing
+from fieldsolver.gradients import GRADIENTS
 from fieldsolver.solve import Solution, solve
-from fieldsolver.solve.solve import choose_method
-from fieldsolver.solve.stability_limit import check_fixed_step
+from fieldsolver.solve.solve import check_step, check_tolerances, choose_method
+from fieldsolver.solve.stability_limit import CHECKS, check_fixed_step
 
 from .weights import load_weights, save_weights
 
@@ -57,12 +58,18 @@ class FieldLayer(nn.Module):
         super().__init__()
         if not isinstance(equation, FieldEquation):
             raise OptionError(f"a FieldLayer needs a FieldEquation, got {type(equation).__name__}")
-        if not (math.isfinite(duration) and duration >= 0):
+        if not isinstance(duration, (int, float)) or not (math.isfinite(duration) and duration >= 0):
             raise OptionError(f"duration is a time that is not negative, got {duration!r}")
         scheme, _ = choose_method(method, dt)
+        check_step(dt)
+        check_tolerances(rtol, atol)
+        if gradient not in GRADIENTS:
+            raise OptionError(f"gradient is one of {listing(GRADIENTS)}, got {gradient!r}")
+        if check not in CHECKS:
+            raise OptionError(f"check is one of {CHECKS}, got {check!r}")
+        if max_steps < 1:
+            raise OptionError(f"max_steps is at least 1, got {max_steps!r}")
         if dt is not None:
-            if not (math.isfinite(dt) and dt > 0):
-                raise OptionError(f"dt is a positive step size, got {dt!r}")
             check_fixed_step(equation, scheme, dt, check)
         self.equation = equation
         self.duration = float(duration)
@@ -104,12 +111,7 @@ class FieldLayer(nn.Module):
 
     def config(self) -> dict[str, Any]:
         """What a weights file must agree with."""
-        return {
-            "kind": "FieldLayer",
-            "equation": str(self.equation),
-            "grid": repr(self.equation.grid),
-            "duration": self.duration,
-        }
+        return {"kind": "FieldLayer", **self.equation.fingerprint(), "duration": self.duration}
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the weights as safetensors, with the equation's text in the header."""

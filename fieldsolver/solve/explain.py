@@ -109,7 +109,7 @@ class Explanation:
         integral = "integral of " if equation.grid is not None else ""
         for weights in self.conserved:
             parts = [f"{weight:+.6g}*{name}" for weight, name in zip(weights, names, strict=True) if weight]
-            lines.append(f"Conserved for every state tried: {integral}{' '.join(parts)}.")
+            lines.append(f"Conserved in every state that was tried (no proof): {integral}{' '.join(parts)}.")
         return lines
 
     def _limits(self) -> list[str]:

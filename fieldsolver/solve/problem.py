@@ -37,6 +37,11 @@ class Problem:
         """Give ``(*lead, B, ...)`` the user's batch axes back."""
         return values.reshape((*values.shape[:leading], *self.batch_shape, *values.shape[leading + 1 :]))
 
+    def longest_step(self) -> float | None:
+        """Adaptive steps must not jump over a pulse of a sampled signal; None without signals."""
+        signals = self.equation.layout.signals if self.equation is not None else {}
+        return min((float(times.diff().min()) for times in signals.values()), default=None)
+
     def needs_gradient(self) -> bool:
         """Whether anything explicit asks for a gradient."""
         tensors = (self.y0, *self.field.parameters)

@@ -88,10 +88,9 @@ def solve(
     t0, t1 = _checked_span(t_span, backward)
     if on_failure not in ("raise", "keep"):
         raise OptionError(f"on_failure is 'raise' or 'keep', got {on_failure!r}")
-    _check_tolerances(rtol, atol)
+    check_tolerances(rtol, atol)
     _refuse_reserved(events, until, seed, backend)
-    if dt is not None and not (math.isfinite(dt) and dt > 0):
-        raise OptionError(f"dt is a positive step size, got {dt!r}")
+    check_step(dt)
     if check not in CHECKS:
         raise OptionError(f"check is one of {CHECKS}, got {check!r}")
     problem = make_problem(f, y0, batch_dims, args)
@@ -99,7 +98,7 @@ def solve(
     if backward and problem.equation is not None:
         warn_of_backward_diffusion(problem.equation, t0 - t1)
     if problem.equation is not None and dt is not None:
-        check_fixed_step(problem.equation, scheme, dt, check)
+        check_fixed_step(problem.equation, scheme, dt, check, t0)
     times = _save_times(save_at, t0, t1)
     mode = gradient if gradient is not None else _default_gradient(problem, t0)
 
@@ -108,6 +107,7 @@ def solve(
         trajectory = solve_with_gradient(
             mode, problem.field, scheme, problem.y0, t0, t1, dt=dt, rtol=rtol, atol=atol, save_at=times,
             max_steps=max_steps, dense=dense, callback=callback, progress=bar if bar.wanted else None,
+            dt_max=problem.longest_step() if dt is None else None,
         )  # fmt: skip
     stats = _statistics(problem, trajectory, scheme, reason, mode, time.perf_counter() - started)
     options = {"t0": t0, "t1": t1, "rtol": rtol, "atol": atol} | ({} if dt is None else {"dt": dt})
@@ -116,11 +116,21 @@ def solve(
 
 def choose_method(name: str, dt: float | None) -> tuple[Method, str]:
     """The scheme of that name, and the reason; ``"auto"`` takes rk4 for fixed steps and tsit5 for chosen ones."""
+    if not isinstance(name, str):
+        raise OptionError(f"method is a name such as 'tsit5', got {name!r}")
     if name != "auto":
         return get_method(name), "asked for"
     if dt is not None:
         return METHODS["rk4"], "auto: fixed steps were asked for, and rk4 has the largest stable step per evaluation"
     return METHODS["tsit5"], "auto: explicit adaptive steps of order 5"
+
+
+def check_step(dt: Any) -> None:
+    """Refuse what is no step size; None means adaptive steps."""
+    if dt is None:
+        return
+    if isinstance(dt, bool) or not isinstance(dt, (int, float)) or not (math.isfinite(dt) and dt > 0):
+        raise OptionError(f"dt is a positive step size, got {dt!r}")
 
 
 def _checked_span(t_span: Sequence[float], backward: bool) -> tuple[float, float]:
@@ -149,7 +159,8 @@ def _refuse_reserved(events: Sequence[Any], until: Any, seed: int | None, backen
         raise OptionError(f"backend is 'auto' or 'torch', got {backend!r}")
 
 
-def _check_tolerances(rtol: float, atol: float) -> None:
+def check_tolerances(rtol: float, atol: float) -> None:
+    """Refuse tolerances that no step could meet."""
     for name, value in (("rtol", rtol), ("atol", atol)):
         if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
             raise OptionError(f"{name} is a number that is not negative, got {value!r}")
@@ -160,7 +171,10 @@ def _check_tolerances(rtol: float, atol: float) -> None:
 def _save_times(save_at: Tensor | Sequence[float] | None, t0: float, t1: float) -> Tensor:
     if save_at is None:
         return torch.tensor([t0, t1], dtype=torch.float64)
-    times = torch.as_tensor(save_at, dtype=torch.float64).detach().cpu()
+    try:
+        times = torch.as_tensor(save_at, dtype=torch.float64).detach().cpu()
+    except (TypeError, ValueError, RuntimeError):
+        raise OptionError(f"save_at is a list of times or a tensor, got {save_at!r}") from None
     if times.dim() != 1 or times.numel() == 0:
         raise OptionError(f"save_at is a list of at least one time, got shape {tuple(times.shape)}")
     # linspace in float32 ends a rounding error beyond the span; a stray of that size is the end itself.

@@ -15,8 +15,7 @@ from fieldsolver.methods import METHODS, Method
 from fieldsolver.methods.explicit_runge_kutta import ExplicitRungeKutta
 
 CHECKS = ("refuse", "warn", "off")
-# |R| may exceed 1 by rounding alone; the intervals on the axes themselves come from exact arithmetic.
-_ROUNDING = 1e-12
+TABLE, CANDIDATES = 400, 64
 _SLACK = 1 + 1e-9
 
 
@@ -45,8 +44,8 @@ def step_limit(method: Method, linear: LinearPart) -> StepLimit:
     return StepLimit(method.name, _limit_from_box(method, linear.bound), exact=False)
 
 
-def check_fixed_step(equation: FieldEquation, method: Method, dt: float, check: str) -> None:
-    """Refuse or warn about a fixed step beyond the limit.
+def check_fixed_step(equation: FieldEquation, method: Method, dt: float, check: str, t: float = 0.0) -> None:
+    """Refuse or warn about a fixed step beyond the limit at time `t`, where the run starts.
 
     Raises:
         OptionError: `check` is not one of `CHECKS`.
@@ -56,7 +55,7 @@ def check_fixed_step(equation: FieldEquation, method: Method, dt: float, check: 
         raise OptionError(f"check is one of {CHECKS}, got {check!r}")
     if check == "off" or not isinstance(method, ExplicitRungeKutta):
         return
-    linear = linear_part(equation)
+    linear = linear_part(equation, t)
     limit = step_limit(method, linear)
     if dt <= limit.dt * _SLACK:
         return
@@ -123,38 +122,38 @@ def _limit_from_eigenvalues(method: ExplicitRungeKutta, eigenvalues: np.ndarray)
     if imaginary.size and np.abs(imaginary.imag).max() > 1e-12 * scale:
         limits.append(method.tableau.imaginary_interval / float(np.abs(imaginary.imag).max()))
     oblique = values[(np.abs(values.imag) > 1e-12 * scale) & (np.abs(values.real) > 1e-12 * scale)]
-    limits.extend(_ray_limit(method, complex(value)) for value in _farthest_per_direction(oblique))
+    if oblique.size:
+        limits.append(_oblique_limit(method, oblique))
     return min(limits)
 
 
-def _farthest_per_direction(values: np.ndarray, directions: int = 360) -> np.ndarray:
-    """One eigenvalue per direction, the farthest out: the others in its cone are stable when it is."""
-    if values.size == 0:
-        return values
-    upper = np.where(values.imag < 0, values.conj(), values)  # R has real coefficients
-    bins = (np.angle(upper) / np.pi * directions).astype(int)
-    order = np.lexsort((-np.abs(upper), bins))
-    first = np.unique(bins[order], return_index=True)[1]
-    return upper[order][first]
+def _oblique_limit(method: ExplicitRungeKutta, values: np.ndarray) -> float:
+    """Smallest exit of ``dt * eigenvalue`` from ``|R(z)| <= 1`` over eigenvalues off both axes.
+
+    A table of exits over the angle to the imaginary axis ranks all eigenvalues; the limit comes from the exact exits of
+    those that rank first. The table is logarithmic, because close to that axis the exit can vary without bound.
+    """
+    coefficients = np.array([float(c) for c in method.tableau.stability_polynomial()])
+    angles = np.arctan2(np.abs(values.real), np.abs(values.imag))  # R has real coefficients: one quadrant is enough
+    table = np.geomspace(max(angles.min(), 1e-14), np.pi / 2, TABLE)
+    exits = np.array([_exit(coefficients, angle) for angle in table])
+    estimate = np.interp(np.log(angles), np.log(table), np.log(exits)) - np.log(np.abs(values))
+    first = np.argsort(estimate)[:CANDIDATES]
+    return min(_exit(coefficients, angles[i]) / float(np.abs(values[i])) for i in first)
 
 
-def _ray_limit(method: ExplicitRungeKutta, eigenvalue: complex) -> float:
-    """First exit of ``dt * eigenvalue`` from ``|R(z)| <= 1``, by scanning the ray and bisecting."""
-    coefficients = [float(c) for c in method.tableau.stability_polynomial()]
-    direction = eigenvalue / abs(eigenvalue)
+def _exit(coefficients: np.ndarray, angle: float) -> float:
+    """First radius at which ``|R|`` exceeds 1 on the ray `angle` away from the imaginary axis, in the left half plane.
 
-    def grows(radius: np.ndarray | float) -> np.ndarray:
-        return np.abs(np.polynomial.polynomial.polyval(np.asarray(radius) * direction, coefficients)) > 1 + _ROUNDING
-
-    radii = np.linspace(0.0, 4.0 * method.stages + 4.0, 4001)[1:]
-    growing = np.flatnonzero(grows(radii))
-    if growing.size == 0:
-        return math.inf
-    first = int(growing[0])
-    if first == 0:
-        return 0.0
-    low, high = float(radii[first - 1]), float(radii[first])
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (low, middle) if grows(middle) else (middle, high)
-    return low / abs(eigenvalue)
+    ``|R(r e^(i phi))|^2 - 1`` is a real polynomial in r with the factor r; what is left starts at ``2 cos(phi) < 0``.
+    """
+    direction = complex(-np.sin(angle), np.cos(angle))
+    on_ray = coefficients * direction ** np.arange(coefficients.size)
+    growth = np.convolve(on_ray, on_ray.conj()).real[1:]
+    growth[0] = -2 * np.sin(angle)  # exactly: the sum above loses it to rounding near the axis
+    roots = np.roots(growth[::-1])
+    real = np.sort(roots[(np.abs(roots.imag) <= 1e-7 * np.abs(roots)) & (roots.real > 0)].real)
+    for root in real:
+        if np.polynomial.polynomial.polyval(root * (1 + 1e-6), growth) > 0:
+            return float(root)
+    return 1e300  # never: |R| grows without bound, so this is not reached for a polynomial of positive degree

@@ -6,6 +6,7 @@ without a condition, with two conditions, or a key that fits nothing is a `Bound
 
 from __future__ import annotations
 
+import cmath
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,13 @@ Value = float | int | complex | str
 @dataclass(frozen=True)
 class Condition:
     """Base of the boundary conditions."""
+
+    def __post_init__(self) -> None:
+        value = getattr(self, "value", 0.0)
+        number = isinstance(value, (int, float, complex)) and not isinstance(value, bool)
+        if not isinstance(value, str) and not (number and cmath.isfinite(value)):
+            kind = type(self).__name__
+            raise BoundaryError(f"{kind} needs a finite number or an expression such as 'sin(t)', got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,9 @@ class Robin(Condition):
     value: Value = 0.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.a) and math.isfinite(self.b)):
+        super().__post_init__()
+        numbers = all(isinstance(c, (int, float)) and not isinstance(c, bool) for c in (self.a, self.b))
+        if not numbers or not (math.isfinite(self.a) and math.isfinite(self.b)):
             raise BoundaryError(f"Robin coefficients must be finite numbers, got a={self.a!r}, b={self.b!r}")
         if self.b == 0:
             raise BoundaryError("Robin with b = 0 is a Dirichlet condition; write Dirichlet(g/a)")

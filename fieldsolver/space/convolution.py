@@ -4,7 +4,7 @@ The kernel is sampled at the displacements between grid points, and the sum appr
 with the volume of its cell, and nothing is normalised. Edges:
 
 * ``"zero"``: nothing outside the domain,
-* ``"periodic"``: the domain repeats; displacements are the shortest ones,
+* ``"periodic"``: the domain repeats, and displacements ``d`` and ``d - L`` (both within one length) add up,
 * ``"reflect"``: the field is mirrored at the walls, with the kernel cut at the length of the domain.
 """
 
@@ -30,7 +30,8 @@ class Kernel:
     Args:
         values: a function of the displacement, ``w(dx)``, ``w(dx, dy)`` ..., on float64 tensors; or a tensor of samples
             at the displacements ``-(N-1) h .. (N-1) h`` along every axis, shape ``(2 N_x - 1, ...)``.
-        edge: ``"zero"``, ``"periodic"`` or ``"reflect"``; there is no default, because there is no harmless one.
+        edge: ``"zero"``, ``"periodic"`` (displacements ``d`` and ``d - L`` both count) or ``"reflect"``; there is no
+            default, because there is no harmless one.
 
     Raises:
         ParameterError: another edge rule, or values that are neither a function nor a tensor.
@@ -70,7 +71,7 @@ def convolve(values: Tensor, samples: Tensor, grid: Grid, edge: str) -> Tensor:
     weighted = values * grid.weights(device=values.device).to(values.real if values.is_complex() else values)
     samples = samples.to(values.real if values.is_complex() and not samples.is_complex() else values)
     if edge == "periodic":
-        return _circular(weighted, _shortest(samples, grid), dims, grid.shape)
+        return _circular(weighted, _folded(samples, grid), dims, grid.shape)
     if edge == "reflect":
         for dim in dims:
             weighted = _mirrored(weighted, dim, grid)
@@ -90,12 +91,12 @@ def _mirrored(values: Tensor, dim: int, grid: Grid) -> Tensor:
     return torch.cat([low, values, high], dim)
 
 
-def _shortest(samples: Tensor, grid: Grid) -> Tensor:
-    """Kernel on the periodic grid: displacement ``m h`` and ``(m - N) h`` are the same; the shorter one counts."""
+def _folded(samples: Tensor, grid: Grid) -> Tensor:
+    """Kernel on the periodic grid: displacements ``m h`` and ``(m - N) h`` lead to the same point, so both count."""
     for dim, points in zip(range(-grid.dimension, 0), grid.shape, strict=True):
-        index = torch.arange(points, device=samples.device)
-        shortest = torch.where(index <= points // 2, index, index - points)
-        samples = samples.index_select(dim, shortest + points - 1)
+        behind = samples.narrow(dim, 0, points - 1)  # -(N-1) .. -1, which are 1 .. N-1 the other way round
+        ahead = samples.narrow(dim, points - 1, points)  # 0 .. N-1
+        samples = torch.cat([ahead.narrow(dim, 0, 1), ahead.narrow(dim, 1, points - 1) + behind], dim)
     return samples
 
 

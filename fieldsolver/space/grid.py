@@ -50,6 +50,9 @@ class Grid:
         if unknown:
             raise GridError(f"periodic names the axis {unknown[0]!r}, but the grid has {', '.join(self.axes)}")
         self.periodic = tuple(name for name in self.axes if name in periodic)
+        for name, step in zip(self.axes, self.spacing, strict=True):
+            if not 1e-60 < step < 1e60:  # fourth derivatives divide by its fourth power
+                raise GridError(f"the spacing along {name!r} is {step:g}; rescale the equation to lengths near 1")
 
     @property
     def dimension(self) -> int:

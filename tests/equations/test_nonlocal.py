@@ -24,8 +24,8 @@ def direct_convolution(u, kernel, grid, edge):
                 if not 0 <= j < n:
                     continue
                 d = (i - j) % n
-                displacement = (d if d <= n // 2 else d - n) * h
-                result[..., i] += kernel(torch.tensor(displacement, dtype=F64)) * u[..., j] * weights[j]
+                for displacement in {d, d - n} if d else {0}:
+                    result[..., i] += kernel(torch.tensor(displacement * h, dtype=F64)) * u[..., j] * weights[j]
                 continue
             source = j
             if edge == "reflect":

@@ -129,7 +129,6 @@ def test_the_equation_is_looked_at_even_so(checked: Check) -> None:
 
 
 WARNINGS = {
-    "dt": (GOOD + "dt = 0.5\n", "dt=0.5 is beyond the stability limit"),
     "noise": (ODE.replace('u"\n', 'u + white_noise(0)"\ncalculus = "ito"\n'), "there is no stochastic method yet"),
     "short wave": (
         GOOD.replace("D*laplacian(u)", "-D*laplacian(u) - 1e-3*biharmonic(u)").replace("2.0", "8.0"),
@@ -207,3 +206,9 @@ def test_a_hostile_file_is_answered_soon(checked: Check) -> None:
     assert "only the first 100 are listed" in page
     page, code = checked(GOOD.replace("D = 0.1\n", "D = 0.1\n" + many))
     assert "[parameters] has 60001 entries; at most 1000 are allowed" in page
+
+
+def test_a_step_that_solve_would_refuse_is_a_problem(checked: Check) -> None:
+    page, code = checked(GOOD + "dt = 0.5\n")
+    assert code == 1
+    assert "dt=0.5 is beyond the stability limit" in page

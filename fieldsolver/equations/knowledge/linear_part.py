@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ..graph import Node, ParameterSymbol, walk
+from ..graph import (
+    Convolution,
+    Depends,
+    FieldSymbol,
+    Negative,
+    Node,
+    ParameterSymbol,
+    Product,
+    Reduction,
+    walk,
+)
 from ..lowering import Lowering
 from .affine import LinearTerm, Remainder, split
 from .spectra import Bound, is_diagonal, modes, operator_bound, operator_symbol, transform_of
@@ -58,11 +68,11 @@ class LinearPart:
     transform: tuple[str, ...]
 
 
-def linear_part(equation: FieldEquation) -> LinearPart:
-    """Analyse the equation at its current parameter values."""
+def linear_part(equation: FieldEquation, t: float = 0.0) -> LinearPart:
+    """Analyse the equation at its current parameter values; coefficients that change with time are taken at `t`."""
     linear: list[LinearTerm] = []
     reports: list[TermReport] = []
-    values = CoefficientValues(equation)
+    values = CoefficientValues(equation, t)
     for row, node in equation.right_sides.items():
         terms, rest = split(row, node, equation.dimension)
         linear.extend(terms)
@@ -72,9 +82,50 @@ def linear_part(equation: FieldEquation) -> LinearPart:
     if not obstacle:
         eigenvalues, thinned = _eigenvalues(equation, linear, values)
         bound = _exact_bound(eigenvalues) if not thinned else _as_upper(_exact_bound(eigenvalues), "modes were thinned")
+        if any(report.kind == "nonlocal" for report in reports):
+            return LinearPart(tuple(reports), _with_nonlocal(equation, bound, values), None, _transforms(equation))
         return LinearPart(tuple(reports), bound, eigenvalues, _transforms(equation))
     bounds = [report.bound for report in reports if report.bound is not None]
-    return LinearPart(tuple(reports), _sum_bounds(bounds, linear, obstacle), None, _transforms(equation))
+    total = _with_nonlocal(equation, _sum_bounds(bounds, linear, obstacle), values)
+    return LinearPart(tuple(reports), total, None, _transforms(equation))
+
+
+def _with_nonlocal(equation: FieldEquation, bound: Bound, values: CoefficientValues) -> Bound:
+    """Widen a bound by the norms of the linear nonlocal terms; those of nonlinear ones depend on the state."""
+    radius, counted = 0.0, True
+    for row, node in equation.right_sides.items():
+        for rest in split(row, node, equation.dimension)[1]:
+            if _kind(rest) == "nonlocal":
+                norm = nonlocal_norm(equation, rest.node, values)
+                counted &= norm is not None
+                radius += norm or 0.0
+    if not radius and counted:
+        return bound
+    reason = "nonlocal terms count with their norms" if counted else "nonlocal terms are nonlinear and not counted"
+    imaginary = bound.imaginary + radius
+    return Bound("upper", bound.lowest - radius, bound.highest + radius, imaginary, bound.reason or reason)
+
+
+def nonlocal_norm(equation: FieldEquation, node: Node, values: CoefficientValues) -> float | None:
+    """Largest row sum of a linear nonlocal term ``c * convolve(w, u)`` or ``c * integral(u)``; None for others."""
+    match node:
+        case Negative():
+            return nonlocal_norm(equation, node.operands[0], values)
+        case Product():
+            active = [factor for factor in node.operands if factor.depends & Depends.STATE]
+            inner = nonlocal_norm(equation, active[0], values) if len(active) == 1 else None
+            if inner is None:
+                return None
+            rest = [np.abs(values(factor)).max() for factor in node.operands if factor is not active[0]]
+            return inner * float(np.prod(rest))
+        case Convolution(operands=(FieldSymbol(),)):
+            grid = equation.layout.required_grid()
+            samples = equation.kernel_values()[node.content[0]].detach()
+            return float(samples.abs().sum()) * float(np.prod(grid.spacing))
+        case Reduction(operands=(FieldSymbol(),)):
+            lengths = equation.layout.required_grid().lengths
+            return 1.0 if node.content[0] == "mean" else float(np.prod(lengths))
+    return None
 
 
 def _kind(rest: Remainder) -> str:
@@ -84,10 +135,11 @@ def _kind(rest: Remainder) -> str:
 
 
 class CoefficientValues:
-    """Numeric values of coefficients at the equation's current parameters and at `t` = 0."""
+    """Numeric values of coefficients at the equation's current parameters and at time `t`."""
 
-    def __init__(self, equation: FieldEquation) -> None:
+    def __init__(self, equation: FieldEquation, t: float = 0.0) -> None:
         self._equation = equation
+        self._time = torch.tensor(t, dtype=torch.float64)
         self._cache: dict[Node, np.ndarray] = {}
 
     def __call__(self, node: Node) -> np.ndarray:
@@ -101,7 +153,7 @@ class CoefficientValues:
         lowering = Lowering(equation.layout)
         tape = lowering.finish([lowering.compile(node)])
         like = torch.zeros(equation.state_shape, dtype=torch.complex128 if node.is_complex else torch.float64)
-        (value,) = equation.run_tape(tape, torch.zeros((), dtype=torch.float64), like)
+        (value,) = equation.run_tape(tape, self._time, like)
         # A folded number is a Python float, which torch would otherwise round to float32.
         return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
 
@@ -121,7 +173,7 @@ def term_bound(equation: FieldEquation, term: LinearTerm, values: CoefficientVal
     if inside.size > 1:
         bound = _scale(bound, np.array([inside.min(), inside.max()]))
     if not term.is_constant:
-        bound = _as_upper(bound, "the coefficient varies in space or time")
+        bound = _as_upper(bound, "the coefficient varies in space or time, where it is taken at one moment")
     if _differs_between_samples(equation, term):
         bound = _as_upper(bound, "the coefficient differs between samples")
     return bound

@@ -31,9 +31,13 @@ def symbol_matrix(equation: FieldEquation, k: np.ndarray, *, discrete: bool) -> 
         discrete: the symbol of the difference scheme instead of the differential operators.
 
     Raises:
-        EquationError: a linear coefficient varies in space or time, or `k` has the wrong shape.
+        EquationError: a linear coefficient varies in space or time, a term is nonlocal, or `k` has the wrong shape.
     """
     dimension = equation.dimension
+    for row, node in equation.right_sides.items():
+        for rest in split(row, node, dimension)[1]:
+            if rest.reason.startswith("nonlocal"):
+                raise EquationError(f"{rest} is nonlocal, and its Fourier symbol is not known here; leave it out")
     vectors = _wave_vectors(np.asarray(k, dtype=float), dimension)
     values = CoefficientValues(equation)
     matrix = np.zeros((*vectors.shape[:-1], equation.components, equation.components), dtype=complex)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from fieldsolver.errors import EquationError
+from fieldsolver.errors import EquationError, FieldSolverWarning
 from fieldsolver.space.boundary import Neumann, Periodic
 
 from ..graph import Depends, Number, SignalSymbol, walk
+from .conserved import refuse_per_sample
 
 if TYPE_CHECKING:
     from ..field_equation import FieldEquation
@@ -52,6 +54,13 @@ def steady_states(
         settled = np.isfinite(result.x).all() and np.abs(rates.value(result.x)).max() <= RESIDUAL * scale
         if settled and all(np.abs(result.x - other).max() > SAME * scale for other in found):
             found.append(result.x)
+    if len(found) > max(starts // 2, 16):
+        warnings.warn(
+            f"{len(found)} of {starts} starts ended in different steady states: they seem to form a continuum, and the "
+            "list holds points of it",
+            FieldSolverWarning,
+            stacklevel=3,
+        )
     ordered = sorted(found, key=lambda state: np.round(state, 6).tolist())
     return np.array(ordered).reshape(-1, equation.components)
 
@@ -77,6 +86,7 @@ class _UniformRates:
 
 
 def _refuse_nonuniform(equation: FieldEquation) -> None:
+    refuse_per_sample(equation, "steady states are")
     if equation.is_complex:
         raise EquationError("uniform states are searched for real systems; write real and imaginary part as two fields")
     for node in walk(*equation.right_sides.values()):

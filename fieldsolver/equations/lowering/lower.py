@@ -64,8 +64,8 @@ from .tape import Tape, TapeBuilder
 class Lowering:
     """Compiles expressions of one equation onto a tape.
 
-    The first registers hold the fields, then the parameters, the knots of signals, the kernels, the modules, the time, and a state to take
-    dtype and device from.
+    The first registers hold the fields, then the parameters, the knots of signals, the kernels, the modules, the time,
+    and a state to take dtype and device from.
     """
 
     def __init__(self, layout: Layout) -> None:
