@@ -128,7 +128,7 @@ def _snapshot(axes: Any, solution: Solution, name: str, values: np.ndarray) -> A
     image = axes.imshow(values.T, origin="lower", extent=(x0, x1, y0, y1), cmap="viridis", interpolation="nearest")
     axes.set_xlabel("x")
     axes.set_ylabel("y")
-    axes.figure.colorbar(image, ax=axes)
+    axes.figure.colorbar(image, ax=axes, shrink=0.8)  # an image is lower than its axes
     return image
 
 
