@@ -14,6 +14,7 @@ from fieldsolver.space.grid import Grid
 
 from . import build
 from .declaration import Given, System, declare_graphs, declare_text
+from .describe import describe_parameters, fingerprint, page
 from .graph import Node, Noise
 from .lowering import Lowering, Tape, held_sides
 from .lowering.pointwise import dtype_like
@@ -385,35 +386,15 @@ class FieldEquation(nn.Module):
         return manufacture(self, solution, t0=t0, check=check)
 
     def __repr__(self) -> str:
-        lines = [str(self), *(f"  {name} = {shown}" for name, shown in self.describe_parameters().items())]
-        if self.grid is not None:
-            lines.append(f"  on {self.grid}")
-        return "\n".join(lines)
+        return page(self)
 
     def fingerprint(self) -> dict[str, Any]:
         """What gives the stored numbers their meaning, as plain data: weights fit an equation with the same one."""
-        conditions = {name: {str(side): str(c) for side, c in v.items()} for name, v in self.layout.conditions.items()}
-        return {
-            "equation": str(self),
-            "grid": repr(self.grid),
-            "boundary": conditions,
-            "space_order": self.layout.space_order,
-            "calculus": self.calculus,
-            "complex_fields": list(self.complex_fields),
-            "definitions": {name: str(node) for name, node in self.definitions.items()},
-            "kernels": {name: kernel.edge for name, kernel in self.layout.kernels.items()},
-            "transforms": {n: f"{type(d.transform).__name__}{d.transform or ''}" for n, d in self.declared.items()},
-        }
+        return fingerprint(self)
 
     def describe_parameters(self) -> dict[str, str]:
         """Every declared parameter's value as short text."""
-        shown = {}
-        for name, value in self.parameter_values().items():
-            item = self.declared[name]
-            text = f"{value.item():.6g}" if value.dim() == 0 else f"tensor{tuple(value.shape)}"
-            kind = "" if item.place == "global" else f" ({item.place})"
-            shown[name] = text + kind + (" (trainable)" if item.trainable else "")
-        return shown | {name: str(node) for name, node in self.definitions.items()}
+        return describe_parameters(self)
 
 
 def _field_of(state: str) -> str:

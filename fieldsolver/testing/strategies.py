@@ -184,7 +184,8 @@ class _Writer:
         if kind == 1 and not self.tame:
             return build.constant(self.draw(st.sampled_from(sorted(CONSTANTS))))
         node = self.scope.resolve(self.draw(st.sampled_from(names)))
-        assert node is not None  # drawn from the scope's own names
+        if node is None:
+            raise KeyError(f"the scope does not resolve its own names: {names}")
         if node.components not in (1, self.components):
             return build.component(node, self.draw(st.integers(0, node.components - 1)))
         return node
