@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fieldsolver._version import __version__
-from fieldsolver.experiments.files import write_figure, write_text
+from fieldsolver.experiments.deliver import deliver
 from fieldsolver.results import AnalysisResult, provenance_attributes
 
 from .figures import confusion, evolution, learning_curves
@@ -24,14 +24,9 @@ NAMES = {
 
 def write_report(outcome: Outcome, folder: Path) -> Path:
     """Write result.nc, the figures and report.md into `folder`, print the table, return the report's path."""
-    result = digits_result(outcome)
-    result.to_netcdf(folder / "result.nc")
-    for name, draw in (("learning", learning_curves), ("evolution", evolution), ("confusion", confusion)):
-        write_figure(folder / f"{name}.png", draw(outcome))
-    table = accuracy_table(outcome)
-    print("\n".join(table))
-    print(result.reason)
-    return write_text(folder / "report.md", "\n".join(_page(outcome, result, table)) + "\n")
+    result, table = digits_result(outcome), accuracy_table(outcome)
+    figures = {"learning": learning_curves(outcome), "evolution": evolution(outcome), "confusion": confusion(outcome)}
+    return deliver(folder, result, figures, table, _page(outcome, result, table))
 
 
 def accuracy_table(outcome: Outcome) -> list[str]:

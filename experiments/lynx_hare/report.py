@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fieldsolver._version import __version__
-from fieldsolver.experiments.files import write_figure, write_text
+from fieldsolver.experiments.deliver import deliver
 from fieldsolver.results import AnalysisResult, provenance_attributes
 
 from .figures import data_and_fit, phase_plane, residual_picture
@@ -16,14 +16,13 @@ from .result import lynx_hare_result
 
 def write_report(outcome: Outcome, folder: Path) -> Path:
     """Write result.nc, the figures and report.md into `folder`, print the table, return the report's path."""
-    result = lynx_hare_result(outcome)
-    result.to_netcdf(folder / "result.nc")
-    for name, draw in (("fit", data_and_fit), ("phase_plane", phase_plane), ("residuals", residual_picture)):
-        write_figure(folder / f"{name}.png", draw(outcome))
-    table = estimates_table(outcome)
-    print("\n".join(table))
-    print(result.reason)
-    return write_text(folder / "report.md", "\n".join(_page(outcome, result, table)) + "\n")
+    result, table = lynx_hare_result(outcome), estimates_table(outcome)
+    figures = {
+        "fit": data_and_fit(outcome),
+        "phase_plane": phase_plane(outcome),
+        "residuals": residual_picture(outcome),
+    }
+    return deliver(folder, result, figures, table, _page(outcome, result, table))
 
 
 def estimates_table(outcome: Outcome) -> list[str]:

@@ -74,7 +74,7 @@ class Given:
 
 
 @dataclass(frozen=True)
-class System:
+class DeclaredSystem:
     """A declared system, checked.
 
     Attributes:
@@ -96,7 +96,7 @@ class System:
     layout: Layout
 
 
-def declare_text(text: str, given: Given) -> System:
+def declare_text(text: str, given: Given) -> DeclaredSystem:
     """Parse and type-check a system; raises the errors of `fieldsolver.errors`."""
     statements = split_statements(text)
     names = [statement.name for statement in statements]
@@ -108,7 +108,7 @@ def declare_text(text: str, given: Given) -> System:
     return assemble(written, orders, scope, declared, definitions, given)
 
 
-def declare_graphs(rates: Mapping[Any, Node], given: Given) -> tuple[System, Given]:
+def declare_graphs(rates: Mapping[Any, Node], given: Given) -> tuple[DeclaredSystem, Given]:
     """Check a system given as graphs, ``{field symbol or name: right-hand side}``; a velocity as key means d2u/dt2.
 
     Components and realness come from the symbols, and are added to what was given.
@@ -189,7 +189,7 @@ def assemble(
     declared: Mapping[str, Declared],
     definitions: Mapping[str, Node],
     given: Given,
-) -> System:
+) -> DeclaredSystem:
     """States, drifts, noises, boundaries and layout of a system whose right-hand sides are known."""
     states: dict[str, Node] = {}
     sizes: dict[str, int] = {}
@@ -209,7 +209,6 @@ def assemble(
     layout = Layout(
         fields={name: (starts[name], sizes[name]) for name in sizes},
         parameters=tuple(declared),
-        spatial=frozenset(name for name, item in declared.items() if item.place == "spatial"),
         modules=tuple(given.modules),
         grid=given.grid,
         conditions=conditions,
@@ -225,7 +224,7 @@ def assemble(
         {"parameter": list(given.parameters), "module": list(given.modules), "kernel": list(given.kernels)},
         [*written.values(), *on_walls],
     )
-    return System(
+    return DeclaredSystem(
         statements=dict(written),
         orders=dict(orders),
         right_sides={name: drift for name, (drift, _) in split.items()},

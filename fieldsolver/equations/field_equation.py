@@ -13,10 +13,11 @@ from fieldsolver.space.convolution import Kernel
 from fieldsolver.space.grid import Grid
 
 from . import build
-from .declaration import Given, System, declare_graphs, declare_text
+from .declaration import DeclaredSystem, Given, declare_graphs, declare_text
 from .describe import describe_parameters, fingerprint, page
 from .graph import Node, Noise
 from .lowering import Lowering, Tape, held_sides
+from .lowering.arrays import hold
 from .lowering.pointwise import dtype_like
 from .parameters import shaped
 from .state import StateSpace
@@ -94,7 +95,7 @@ class FieldEquation(nn.Module):
         else:
             self._adopt(*declare_graphs(text, given))
 
-    def _adopt(self, system: System, given: Given) -> None:
+    def _adopt(self, system: DeclaredSystem, given: Given) -> None:
         """Take over a checked system; every front end ends here."""
         self.given = given
         self.grid = given.grid
@@ -285,7 +286,7 @@ class FieldEquation(nn.Module):
         rate = rate.to(y) if isinstance(rate, Tensor) else torch.full((), rate, dtype=y.dtype, device=y.device)
         rate = rate if rate.shape == target.shape else rate.expand(target.shape)
         for axis, end in self._held[name] if mask else ():
-            rate = _zero_end(rate, axis - self.dimension, end)
+            rate = hold(rate, dim=axis - self.dimension, end=end)
         return rate
 
     def _lower(self) -> tuple[Tape, Tape]:
@@ -400,9 +401,3 @@ class FieldEquation(nn.Module):
 def _field_of(state: str) -> str:
     """``"du/dt"`` -> ``"u"``; the name of a field is itself."""
     return state[1:-3] if state.endswith("/dt") else state
-
-
-def _zero_end(rate: Tensor, dim: int, end: int) -> Tensor:
-    inside = rate.narrow(dim, 1 if end == 0 else 0, rate.shape[dim] - 1)
-    edge = torch.zeros_like(rate.narrow(dim, 0, 1))
-    return torch.cat([edge, inside] if end == 0 else [inside, edge], dim=dim)

@@ -22,7 +22,8 @@ def captures_gradients(field: VectorField, t0: float, y0: Tensor) -> bool:
     hidden = field.with_parameters(tuple(parameter.detach() for parameter in field.parameters))
     t = torch.full((y0.shape[0],), t0, dtype=torch.float64, device=y0.device)
     with torch.enable_grad(), undisturbed(y0.device):
-        return hidden(t, y0.detach()).requires_grad
+        output = hidden(t, y0.detach())
+    return isinstance(output, Tensor) and output.requires_grad  # what is no tensor is refused by the loop's first check
 
 
 def refuse_captured_gradients(field: VectorField, t0: float, y0: Tensor, mode: str) -> None:

@@ -13,10 +13,9 @@ from torch import Tensor
 
 from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import FieldSolverWarning, OptionError, SolveFailed
-from fieldsolver.gradients import solve_with_gradient
+from fieldsolver.gradients import captures_gradients, solve_with_gradient
 from fieldsolver.methods import METHODS, Method, get_method
 from fieldsolver.stepping import Status, Trajectory
-from fieldsolver.stepping.random_numbers import undisturbed
 
 from .problem import Problem, make_problem
 from .progress import ProgressBar
@@ -193,17 +192,9 @@ def _default_gradient(problem: Problem, t0: float) -> str:
         return "none"
     if problem.needs_gradient():
         return problem.default_gradient
-    if problem.equation is None and _captures_gradient(problem, t0):
+    if problem.equation is None and captures_gradients(problem.field, t0, problem.y0):
         return "direct"
     return "none"
-
-
-def _captures_gradient(problem: Problem, t0: float) -> bool:
-    """Whether a plain function uses trainable tensors that are not among its arguments."""
-    times = torch.full((problem.y0.shape[0],), t0, dtype=torch.float64, device=problem.y0.device)
-    with undisturbed(problem.y0.device):
-        output = problem.field(times, problem.y0)
-    return isinstance(output, Tensor) and output.requires_grad
 
 
 def _statistics(

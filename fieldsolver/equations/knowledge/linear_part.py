@@ -101,7 +101,7 @@ def _with_nonlocal(equation: FieldEquation, bound: Bound, values: CoefficientVal
                 radius += norm or 0.0
     if not radius and counted:
         return bound
-    reason = "nonlocal terms count with their norms" if counted else "nonlocal terms are nonlinear and not counted"
+    reason = "nonlocal terms count with their norms" if counted else "not every nonlocal term is counted"
     imaginary = bound.imaginary + radius
     return Bound("upper", bound.lowest - radius, bound.highest + radius, imaginary, bound.reason or reason)
 

@@ -22,7 +22,6 @@ class Layout:
     Attributes:
         fields: the fields in state order, with their first component and number of components.
         parameters: names, in the order in which their values are passed.
-        spatial: names of the parameters that vary over the grid.
         modules: names of the declared modules.
         grid: the grid, or None.
         conditions: per field and side.
@@ -35,7 +34,6 @@ class Layout:
 
     fields: Mapping[str, tuple[int, int]]
     parameters: tuple[str, ...]
-    spatial: frozenset[str]
     modules: tuple[str, ...]
     grid: Grid | None
     conditions: Mapping[str, Mapping[Side, Condition]]
