@@ -9,7 +9,7 @@ from fieldsolver.equations import FieldEquation, build
 from fieldsolver.equations.grammar import Scope, parse_expression
 from fieldsolver.equations.graph import Comparison, Depends, Node
 from fieldsolver.equations.lowering import Lowering
-from fieldsolver.errors import EquationTypeError
+from fieldsolver.errors import EquationError, EquationTypeError
 
 
 class Energy:
@@ -25,10 +25,13 @@ class Energy:
         moves_by_itself: E can change while the state does not: the density or a wall depends on time.
 
     Raises:
-        EquationError: the density does not parse, uses an unknown name, or is not a real scalar.
+        EquationError: the density does not parse, uses an unknown name, or is not a real scalar; or the fields of the
+            equation lie on grids of different resolution.
     """
 
     def __init__(self, equation: FieldEquation, density: str | None) -> None:
+        if equation.layout.domains:
+            raise EquationError("an energy is integrated over one grid, but the fields lie on different ones")
         self.equation = equation
         text = half_squares(equation) if density is None else density
         self.density = _checked(parse_expression(text, scope_of(equation)), text)
@@ -36,8 +39,7 @@ class Energy:
         self.moves_by_itself = any(node.depends & Depends.TIME for node in (self.density, *walls))
         lowering = Lowering(equation.layout)
         self._tape = lowering.finish([lowering.compile(self.density)])
-        grid = equation.grid
-        self._weights = torch.ones((), dtype=torch.float64) if grid is None else grid.weights()
+        self._weights = equation.layout.weights()
 
     def __call__(self, t: Tensor, y: Tensor) -> Tensor:
         """Energy ``(*lead)`` of states ``(*lead, C, *grid)`` at times that broadcast with ``(*lead)``."""
@@ -71,8 +73,8 @@ def scope_of(equation: FieldEquation) -> Scope:
         )
     for name, node in equation.definitions.items():
         symbols[name] = build.defined(name, node)
-    axes = equation.grid.axes if equation.grid is not None else ()
-    return Scope(symbols, {}, axes, velocities=velocities)
+    axes = equation.given.axes
+    return Scope(symbols, {}, axes, velocities=velocities, coordinates=equation.layout.coordinates)
 
 
 def half_squares(equation: FieldEquation) -> str:

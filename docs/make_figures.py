@@ -4,8 +4,10 @@ import math
 from pathlib import Path
 
 import matplotlib
+import matplotlib.ticker
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import fieldsolver as fs
@@ -83,8 +85,148 @@ def dispersion() -> None:
     figure.savefig(FOLDER / "dispersion.png", dpi=80)
 
 
+def steady_error(grid: fs.Grid, scheme: fs.FiniteDifference | fs.Spectral, boundary: object, function: str) -> float:
+    """Largest error of the solution of ``u'' - u = f`` with the exact data of `function`."""
+    (x,) = grid.coordinates()
+    exact, source = {
+        "exp": (torch.exp(x), 0 * x),
+        "cos": (torch.cos(math.pi * x), -(math.pi**2 + 1) * torch.cos(math.pi * x)),
+        "sin": (torch.exp(torch.sin(2 * math.pi * x)), None),
+    }[function]
+    if source is None:
+        phase = 2 * math.pi * x
+        source = (4 * math.pi**2 * (torch.cos(phase) ** 2 - torch.sin(phase)) - 1) * exact
+    equation = fs.FieldEquation(
+        "du/dt = laplacian(u) - u - f",
+        grid=grid,
+        boundary=boundary,
+        scheme=scheme,
+        parameters={"f": fs.Spatial(source)},
+    )
+    zero = torch.zeros(1, grid.size, dtype=torch.float64)
+    matrix, right = equation.jacobian().dense(0.0, zero), -equation(0.0, zero)[0]
+    held = matrix.abs().sum(1) == 0
+    matrix[held, held] = 1.0
+    solution = equation.project(torch.zeros(()), torch.linalg.solve(matrix, right)[None])[0]
+    return (solution - exact).abs().max().item()
+
+
+DATA = {
+    "Dirichlet": {"x-": fs.Dirichlet(1), "x+": fs.Dirichlet(math.e)},
+    "Neumann": {"x-": fs.Neumann(-1), "x+": fs.Neumann(math.e)},
+    "Robin": {"x-": fs.Robin(1, 1, 0), "x+": fs.Robin(1, 1, 2 * math.e)},
+}
+MARKERS = {"Dirichlet": "o", "Neumann": "s", "Robin": "^", "cos": "D"}
+
+
+def reflection() -> None:
+    """Error against spacing, reflection closure, for space_and_boundaries.md."""
+    sizes = (16, 24, 32, 48, 64, 96, 128)
+    figure = Figure(figsize=(7.2, 3.4), layout="constrained")
+    for axes, order in zip(figure.subplots(1, 2, sharey=True), (2, 4), strict=True):
+        for name, boundary in DATA.items():
+            grids = [fs.Grid(n, extent=1.0) for n in sizes]
+            errors = [steady_error(grid, fs.FiniteDifference(order=order), boundary, "exp") for grid in grids]
+            axes.loglog([1 / n for n in sizes], errors, MARKERS[name] + "-", ms=4, label=f"exp(x), {name}")
+        grids = [fs.Grid(n, extent=1.0) for n in sizes]
+        errors = [steady_error(grid, fs.FiniteDifference(order=order), fs.Neumann(0), "cos") for grid in grids]
+        axes.loglog([1 / n for n in sizes], errors, "D-", ms=4, label="cos(pi x), Neumann(0)")
+        _slopes(axes, sizes, (2, 4) if order == 4 else (2,))
+        axes.set(title=f"order {order} inside", xlabel="h")
+    figure.axes[0].set_ylabel("largest error")
+    figure.axes[1].legend(frameon=False, fontsize=8)
+    figure.savefig(FOLDER / "reflection.png", dpi=80)
+
+
+def summation_by_parts() -> None:
+    """Error against spacing, summation by parts, for space_and_boundaries.md."""
+    sizes = (20, 28, 40, 56, 80, 112)
+    figure = Figure(figsize=(9.0, 3.4), layout="constrained")
+    for axes, order in zip(figure.subplots(1, 3, sharey=True), (2, 4, 6), strict=True):
+        scheme = fs.FiniteDifference(order=order, closure="summation_by_parts")
+        for name, boundary in DATA.items():
+            grids = [fs.Grid(n + 1, extent=1.0, centring="node") for n in sizes]
+            errors = [steady_error(grid, scheme, boundary, "exp") for grid in grids]
+            axes.loglog([1 / n for n in sizes], errors, MARKERS[name] + "-", ms=4, label=name)
+        _slopes(axes, sizes, ({2: 2, 4: 4, 6: 5}[order],))
+        axes.set(title=f"order {order} inside", xlabel="h")
+    figure.axes[0].set_ylabel("largest error")
+    figure.axes[2].legend(frameon=False, fontsize=8)
+    figure.savefig(FOLDER / "summation_by_parts.png", dpi=80)
+
+
+def spectral() -> None:
+    """Error against number of points, spectral schemes, for space_and_boundaries.md."""
+    figure = Figure(figsize=(4.8, 3.4), layout="constrained")
+    axes = figure.subplots()
+    sizes = tuple(range(6, 44, 2))
+    kinds = {
+        "Fourier, exp(sin(2 pi x))": (lambda n: fs.Grid(n, extent=1.0), fs.Periodic(), "sin"),
+        "Chebyshev, exp(x), Robin": (
+            lambda n: fs.Grid(n, extent=1.0, centring="node", nodes={"x": fs.Clustered("chebyshev")}),
+            DATA["Robin"],
+            "exp",
+        ),
+    }
+    for label, (grid, boundary, function) in kinds.items():
+        errors = [steady_error(grid(n), fs.Spectral(), boundary, function) for n in sizes]
+        axes.semilogy(sizes, errors, "o-", ms=4, label=label)
+    finite = [steady_error(fs.Grid(n, extent=1.0), fs.FiniteDifference(), fs.Periodic(), "sin") for n in sizes]
+    axes.semilogy(sizes, finite, "-", color="0.6", label="order 2, exp(sin(2 pi x))")
+    axes.set(xlabel="points", ylabel="largest error")
+    axes.legend(frameon=False, fontsize=8)
+    figure.savefig(FOLDER / "spectral.png", dpi=80)
+
+
+def masks() -> None:
+    """The plume and the padded sequences of space_and_boundaries.md."""
+    channel = fs.Grid((150, 60), extent=(2.5, 1.0))
+    x, y = channel.coordinates()
+    plume = fs.FieldEquation(
+        "dc/dt = 0.01*laplacian(c) - advection(v, c)",
+        grid=channel,
+        mask=(x - 0.6) ** 2 + (y - 0.5) ** 2 > 0.15**2,
+        boundary={"x-": fs.Dirichlet(0), "x+": fs.Neumann(0), "y": fs.Neumann(0), "mask": fs.Dirichlet(1)},
+        parameters={"v": torch.tensor([0.5, 0.0])},
+    )
+    smoke = fs.solve(plume, {"c": 0.0}, t_span=(0, 3), rtol=1e-4).to_xarray()["c"][-1]
+    line = fs.Grid(40, extent=1.0)
+    inside = torch.arange(40) < torch.tensor([40, 25, 33]).unsqueeze(1)
+    sequences = fs.FieldEquation(
+        "du/dt = D*laplacian(u) - u + mean(u)",
+        grid=line,
+        mask=inside,
+        boundary=fs.Neumann(0),
+        parameters={"D": 0.01},
+    )
+    start = torch.sin(12 * line.coordinate(0)).expand(3, 40)
+    rows = fs.solve(sequences, {"u": start}, t_span=(0, 0.3), rtol=1e-6).to_xarray()["u"][-1]
+    figure = Figure(figsize=(9.0, 2.6), layout="constrained")
+    left, right = figure.subplots(1, 2, width_ratios=(3, 2))
+    left.imshow(smoke.values.T, origin="lower", extent=(0, 2.5, 0, 1), cmap="viridis")
+    left.set(title="c at t = 3", xlabel="x", ylabel="y")
+    right.imshow(rows.values, aspect="auto", cmap="viridis", extent=(0, 1, 2.5, -0.5))
+    right.set(title="three lengths in one batch", xlabel="x", ylabel="sample", yticks=(0, 1, 2))
+    figure.savefig(FOLDER / "masks.png", dpi=80)
+
+
+def _slopes(axes: Axes, sizes: tuple[int, ...], orders: tuple[int, ...]) -> None:
+    """Guide lines ``h^p``; the few minor ticks of less than two decades would overlap."""
+    axes.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+    h = np.array([1 / n for n in sizes])
+    for order in orders:
+        axes.loglog(h, 2e-1 * (h / h[0]) ** order * 10.0 ** -(order - 1), "--", color="0.7", lw=0.9)
+        axes.annotate(
+            f"h^{order}", (h[-1], 2e-1 * (h[-1] / h[0]) ** order * 10.0 ** -(order - 1)), color="0.5", fontsize=8
+        )
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     gray_scott()
     fisher_fit()
     dispersion()
+    reflection()
+    summation_by_parts()
+    spectral()
+    masks()

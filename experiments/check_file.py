@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import warnings
 
 from fieldsolver.equations.files.document import Document, read_document
 from fieldsolver.equations.files.lines import line_of
 from fieldsolver.equations.files.load import EquationFile
 from fieldsolver.equations.files.problems import Problem, find_problems
-from fieldsolver.errors import FieldSolverError
+from fieldsolver.errors import FieldSolverError, FieldSolverWarning
 
 from .check_warnings import warnings_about
 
@@ -22,11 +23,14 @@ def check_file(path: str | os.PathLike[str]) -> tuple[str, int]:
         FileFormatError: there is no such file, it is not TOML, or of a newer version.
     """
     document = read_document(path)
-    problems, file = find_problems(document)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", FieldSolverWarning)
+        problems, file = find_problems(document)
     if file is None:
         return _wrong(document, problems), WRONG
+    declared = [str(warning.message) for warning in caught if issubclass(warning.category, FieldSolverWarning)]
     try:
-        return _fine(document, file, warnings_about(document, file)), FINE
+        return _fine(document, file, [*declared, *warnings_about(document, file)]), FINE
     except FieldSolverError as error:  # of the first step
         return _wrong(
             document, [Problem(line_of(document.text, ("solve",)), f"[solve] cannot be used: {error}")]
@@ -61,9 +65,9 @@ def summary(file: EquationFile) -> str:
     equation = file.equation
     fields = [*equation.statements]
     parts = [f"{_count(len(fields), 'field')} ({', '.join(fields)})"]
-    if equation.grid is not None:
-        points = " x ".join(map(str, equation.grid.shape))
-        parts[0] += f" on {points} {'cells' if equation.grid.centring == 'cell' else 'nodes'}"
+    grid = equation.grid_of(equation.fields[0])  # a file has one grid
+    if grid is not None:
+        parts[0] += f" on {' x '.join(map(str, grid.shape))} {'cells' if grid.centring == 'cell' else 'nodes'}"
     kinds = {
         "parameter": len(equation.declared) - len(equation.layout.signals) + len(equation.definitions),
         "signal": len(equation.layout.signals),

@@ -47,20 +47,21 @@ class Growth:
 
 def _short_waves(equation: fs.FieldEquation) -> Iterator[str]:
     """Waves of the linear part that grow and that the grid cannot carry."""
-    if equation.grid is None:
+    grid = equation.grid_of(equation.fields[0])  # a file has one grid
+    if grid is None:
         return
-    growths = {axis: fastest_growth(equation, axis) for axis in range(equation.grid.dimension)}
-    names = [equation.grid.axes[axis] for axis, growth in growths.items() if growth is not None and not growth.length]
+    growths = {axis: fastest_growth(equation, axis) for axis in range(grid.dimension)}
+    names = [grid.axes[axis] for axis, growth in growths.items() if growth is not None and not growth.length]
     if names:
         yield (
             f"along {' and '.join(names)} the linear part makes waves grow the faster the shorter they are: "
             "finer grids would approach no solution; check the sign of the diffusion"
         )
     for axis, growth in growths.items():
-        spacing = equation.grid.spacing[axis]
+        spacing = grid.spacing[axis]
         if growth is not None and 0 < growth.length < POINTS_PER_WAVE * spacing:
             yield (
-                f"along {equation.grid.axes[axis]} the fastest growing wave of the linear part is {growth.length:.4g} "
+                f"along {grid.axes[axis]} the fastest growing wave of the linear part is {growth.length:.4g} "
                 f"long, {growth.length / spacing:.1f} points; a spacing below {growth.length / POINTS_PER_WAVE:.4g} "
                 f"gives it {POINTS_PER_WAVE}"
             )

@@ -32,15 +32,22 @@ def demo(out: Path = OUT) -> int:
 
 
 def list_(
-    what: tyro.conf.Positional[Literal["all", "methods", "equations", "experiments", "modules"]] = "all",
+    what: tyro.conf.Positional[Literal["all", "methods", "equations", "experiments", "modules", "operators"]] = "all",
+    operator: str | None = None,
 ) -> int:
-    """Say what there is: methods, shipped equation files, experiments, module kinds for equation files.
+    """Say what there is: methods, shipped equation files, experiments, module kinds for equation files, operators.
 
     Args:
-        what: which list.
+        what: which list; "all" leaves out that of the operators, which is long: stencils, symbols, costs.
+        operator: one operator of that list, such as laplacian.
     """
-    from .listings import LISTINGS
+    from .listings import LISTINGS, operators
 
+    if operator is not None and what != "operators":
+        raise OptionError(f"--operator belongs to 'fieldsolver list operators', got 'list {what}'")
+    if what == "operators":
+        print(operators(operator))
+        return 0
     for name, lines in LISTINGS.items():
         if what in ("all", name):
             print(f"{name}:")

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 import tomllib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fieldsolver.errors import OptionError, listing, nearest
 
 from .registry import EXPERIMENTS
 from .sample_files import FOLDER, sample_names
+
+if TYPE_CHECKING:
+    from fieldsolver.space.operator_table import OperatorRow
 
 
 def methods() -> dict[str, str]:
@@ -39,6 +47,47 @@ LISTINGS: dict[str, Callable[[], dict[str, str]]] = {
     "experiments": experiments,
     "modules": modules,
 }
+
+
+WIDTH = 120
+NO_BREAK = "\N{NO-BREAK SPACE}"
+OPERATOR_LEGEND = """\
+Per scheme: its order, what is read and how many multiply-adds are made for each point, the stencil inside the domain,
+and its symbol, the eigenvalue on the wave exp(i k x), with θ = k h and for constant D and v. Operators that are sums
+over the axes are shown along one; d_dy, d_dz and so on are like d_dx.
+  u: the point itself; s1 = u_(i+1) + u_(i-1), d1 = u_(i+1) - u_(i-1); s2, d2 ... those further out; h: the spacing
+  e1 = u_(i+1) - u_i, m1 = D_(i+1) + D_i at the face between two points; e2, m2 ... those around them
+  n1, n2, n3: sums of the neighbours displaced along one, two, three axes; F: Fourier, cosine or sine transform\
+"""
+
+
+def operators(word: str | None = None) -> str:
+    """Every operator on every scheme, or one of them, as a page of `WIDTH` columns.
+
+    Raises:
+        OptionError: there is no such operator.
+    """
+    from fieldsolver.space.operator_table import OPERATOR_ROWS
+
+    if word is not None and word not in OPERATOR_ROWS:
+        raise OptionError(f"--operator is one of {listing(OPERATOR_ROWS)}, got {word!r}{nearest(word, OPERATOR_ROWS)}")
+    names = OPERATOR_ROWS if word is None else (word,)
+    return "\n\n".join([OPERATOR_LEGEND, *(_operator(name, list(OPERATOR_ROWS[name]())) for name in names)])
+
+
+def _operator(name: str, rows: list[OperatorRow]) -> str:
+    lines = [f"{name:<40}{'order':<44}{'reads':<20}multiply-adds"]
+    for row in rows:
+        lines.append(f"  {row.scheme:<38}{row.order:<44}{row.points:<20}{row.operations}")
+        lines += _formula("stencil", row.stencil) + _formula("symbol", row.symbol)
+    return "\n".join(lines)
+
+
+def _formula(title: str, text: str) -> list[str]:
+    """A line of mathematics, broken between its terms alone."""
+    kept = re.sub(r"(?<![,;]) (?![-+] )", NO_BREAK, text)
+    lines = textwrap.wrap(kept, WIDTH, initial_indent=f"      {title:<9}", subsequent_indent=" " * 17)
+    return [line.replace(NO_BREAK, " ") for line in lines]
 
 
 def _title(name: str) -> str:

@@ -54,10 +54,11 @@ def _trust(solution: fs.Solution, finer: fs.Solution | None, failure: fs.SolveFa
             "over many steps it adds up, by how much depends on the equation."
         )
     lines += _difference(solution, finer)
-    if solution.equation is not None and solution.equation.grid is not None:
+    grid = None if solution.equation is None else solution.equation.grid_of(solution.equation.fields[0])
+    if grid is not None:
         lines.append(
             "* The error of the grid is not in these numbers; solve once more with twice the points to see it "
-            f"(spacing {', '.join(f'{h:.4g}' for h in solution.equation.grid.spacing)})."
+            f"(spacing {', '.join(f'{h:.4g}' for h in grid.spacing)})."
         )
     return lines
 

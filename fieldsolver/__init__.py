@@ -10,6 +10,7 @@ from ._version import __version__
 from .equations import Field, FieldEquation, Nonlocal, Parameter, PerSample, Signal, Spatial, Symbols, System
 from .errors import (
     BoundaryError,
+    ConvergenceError,
     EquationError,
     FieldSolverError,
     FieldSolverWarning,
@@ -22,14 +23,32 @@ from .errors import (
     StateError,
 )
 from .solve import Explanation, Solution, explain, solve
-from .space import Dirichlet, Grid, Kernel, Neumann, Periodic, Robin
+from .space import (
+    Absorbing,
+    AntiPeriodic,
+    Clustered,
+    Dirichlet,
+    FiniteDifference,
+    Graph,
+    Grid,
+    Kernel,
+    Neumann,
+    Periodic,
+    Robin,
+    Spectral,
+)
 from .stepping import Status
 
 if TYPE_CHECKING:
     from .solve import FitResult, fit
+    from .space.metric import LearnedMetric, Metric
 
 __all__ = [
+    "Absorbing",
+    "AntiPeriodic",
     "BoundaryError",
+    "Clustered",
+    "ConvergenceError",
     "Dirichlet",
     "EquationError",
     "Explanation",
@@ -38,10 +57,14 @@ __all__ = [
     "FieldSolverError",
     "FieldSolverWarning",
     "FileFormatError",
+    "FiniteDifference",
     "FitResult",
+    "Graph",
     "Grid",
     "GridError",
     "Kernel",
+    "LearnedMetric",
+    "Metric",
     "Neumann",
     "Nonlocal",
     "OptionError",
@@ -54,6 +77,7 @@ __all__ = [
     "Solution",
     "SolveFailed",
     "Spatial",
+    "Spectral",
     "StabilityError",
     "StateError",
     "Status",
@@ -71,4 +95,6 @@ def __getattr__(name: str) -> Any:
     """What is heavy to import and not always needed loads when first asked for."""
     if name in ("FitResult", "fit"):
         return getattr(importlib.import_module(".solve.fitting", __name__), name)
+    if name in ("LearnedMetric", "Metric"):
+        return getattr(importlib.import_module(".space.metric", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,6 +14,7 @@
     ├── OptionError (ValueError)            an option of solve, fit or a layer that makes no sense
     ├── StabilityError (ValueError)         a fixed step beyond the stability limit
     ├── SolveFailed (RuntimeError)          samples ended early; carries the partial solution
+    ├── ConvergenceError (RuntimeError)     an iteration did not reach its tolerance; carries its residuals
     ├── FileFormatError (ValueError)        an equation file, data file or checkpoint that cannot be used
     └── MissingDependencyError (ImportError)  an optional package is needed and absent
 
@@ -28,6 +29,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fieldsolver.solve.solution import Solution
+    from fieldsolver.space.solvers import IterationReport
 
 
 class FieldSolverError(Exception):
@@ -107,6 +109,18 @@ class SolveFailed(FieldSolverError, RuntimeError):
 
     def __init__(self, message: str, solution: Solution) -> None:
         self.solution = solution
+        super().__init__(message)
+
+
+class ConvergenceError(FieldSolverError, RuntimeError):
+    """An iteration did not reach its tolerance.
+
+    Attributes:
+        report: iterations and residuals of every sample.
+    """
+
+    def __init__(self, message: str, report: IterationReport) -> None:
+        self.report = report
         super().__init__(message)
 
 

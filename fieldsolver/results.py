@@ -142,8 +142,12 @@ def provenance_attributes() -> dict[str, str]:
 
 
 def write_netcdf(dataset: xarray.Dataset, path: str | os.PathLike[str]) -> Path:
-    """Write to a temporary name beside `path`, then rename, so that no half-written file is ever left."""
+    """Write to a temporary name beside `path`, then rename, so that no half-written file is ever left.
+
+    The format keeps slashes for its groups: the velocity ``du/dt`` is written as ``du_dt``.
+    """
     path = Path(path)
+    dataset = dataset.rename({name: str(name).replace("/", "_") for name in (*dataset.variables, *dataset.dims)})
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         dataset.to_netcdf(temporary, engine="h5netcdf")

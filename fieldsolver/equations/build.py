@@ -11,7 +11,9 @@ import numbers
 from typing import Any
 
 from fieldsolver.errors import EquationTypeError, UnknownNameError, listing, nearest
+from fieldsolver.space.coordinate_systems import CARTESIAN
 
+from .coordinates import refuse_word, slope_word
 from .graph import (
     Comparison,
     Component,
@@ -40,6 +42,7 @@ from .graph import (
     Stack,
     Sum,
     TimeSymbol,
+    Transfer,
     Treatment,
     VelocitySymbol,
 )
@@ -103,9 +106,10 @@ def velocity(name: str, components: int = 1, *, is_complex: bool = False) -> Fie
     )
 
 
-def matrix(name: str, rows: int, columns: int, *, is_complex: bool = False) -> ParameterSymbol:
-    """A matrix parameter."""
-    return MatrixSymbol((), (name, rows, columns), is_complex=is_complex, depends=Depends.PARAMETER)
+def matrix(name: str, rows: int, columns: int, *, is_complex: bool = False, spatial: bool = False) -> ParameterSymbol:
+    """A matrix parameter, one for the whole grid or one per point."""
+    depends = Depends.PARAMETER | (Depends.SPACE if spatial else Depends.NOTHING)
+    return MatrixSymbol((), (name, rows, columns), is_complex=is_complex, depends=depends)
 
 
 def signal(name: str, components: int = 1) -> ParameterSymbol:
@@ -214,12 +218,25 @@ def function(name: str, *arguments: Any) -> Node:
     return Function(nodes, (name,), components=_common_components(name, *nodes), is_complex=is_complex)
 
 
-def operator(name: str, *arguments: Any, dimension: int) -> Node:
+def operator(name: str, *arguments: Any, dimension: int, coordinates: str = CARTESIAN) -> Node:
     """A differential operator of `vocabulary.OPERATORS` on a grid of `dimension` axes (0: no grid)."""
+    if name in OPERATORS:
+        matrix = bool(arguments) and isinstance(arguments[0], MatrixSymbol)
+        refuse_word(name, coordinates, matrix=matrix and name == "diffusion")
+    return operator_in(coordinates, name, *arguments, dimension=dimension)
+
+
+def slope(operand: Any, axis: int, *, dimension: int, coordinates: str = CARTESIAN) -> Node:
+    """The physical component of ``gradient(operand)`` along one axis."""
+    return operator_in(coordinates, slope_word(axis), operand, dimension=dimension)
+
+
+def operator_in(coordinates: str, name: str, *arguments: Any, dimension: int) -> Node:
+    """The same as `operator`, for names that derived expressions alone contain, too."""
     if name not in OPERATORS:
         raise UnknownNameError(f"no operator is called {name!r}; known: {listing(OPERATORS)}{nearest(name, OPERATORS)}")
     word = OPERATORS[name]
-    nodes = tuple(as_node(argument) for argument in arguments)
+    nodes = tuple(_operator_argument(name, argument) for argument in arguments)
     _check_arity(word.arguments, word.arity, nodes)
     _refuse_comparison(name, *nodes)
     if dimension == 0:
@@ -229,7 +246,13 @@ def operator(name: str, *arguments: Any, dimension: int) -> Node:
     if not nodes[-1].depends & Depends.SPACE:
         raise EquationTypeError(f"{name} acts on something that varies in space, but {nodes[-1]} does not")
     components, vector = _operator_type(name, nodes, dimension)
-    return SpatialOperator(nodes, (name,), components=components, depends=Depends.SPACE, pointwise=False, vector=vector)
+    content = (name,) if coordinates == CARTESIAN else (name, coordinates)
+    return SpatialOperator(nodes, content, components=components, depends=Depends.SPACE, pointwise=False, vector=vector)
+
+
+def _operator_argument(name: str, argument: Any) -> Node:
+    """Only the coefficient of diffusion may be a matrix."""
+    return argument if name == "diffusion" and isinstance(argument, MatrixSymbol) else as_node(argument)
 
 
 def _operator_type(name: str, nodes: tuple[Node, ...], dimension: int) -> tuple[int, bool]:
@@ -251,8 +274,22 @@ def _operator_type(name: str, nodes: tuple[Node, ...], dimension: int) -> tuple[
         case "advection":
             _need_vector("the velocity of advection", nodes[0], dimension)
             return operand.components, operand.vector
+        case "diffusion" if isinstance(nodes[0], MatrixSymbol):
+            _need_square(nodes[0], dimension)
+            return operand.components, operand.vector
+        case "fractional_laplacian" if nodes[0].depends & (Depends.SPACE | Depends.STATE):
+            raise EquationTypeError(f"the power of fractional_laplacian is one number, but {nodes[0]} varies in space")
     _refuse_vector(name, *nodes[:-1])
     return _common_components(name, *nodes), operand.vector
+
+
+def _need_square(matrix: MatrixSymbol, dimension: int) -> None:
+    _, rows, columns = matrix.content
+    if (rows, columns) != (dimension, dimension):
+        raise EquationTypeError(
+            f"the matrix of diffusion({matrix.name}, u) is {dimension} x {dimension} on this grid, one row per axis, "
+            f"but {matrix.name} is {rows} x {columns}"
+        )
 
 
 def _need_vector(what: str, node: Node, dimension: int) -> None:
@@ -284,6 +321,8 @@ def matrix_product(left: Any, right: Any) -> Node:
     right = as_node(right)
     if not isinstance(left, MatrixSymbol):
         raise EquationTypeError(f"@ needs a matrix parameter on its left, as in K @ phi; got {left}")
+    if left.depends & Depends.SPACE:
+        raise EquationTypeError(f"{left.name} is a field of matrices, which acts in diffusion({left.name}, u) alone")
     _, rows, columns = left.content
     if right.components != columns:
         raise EquationTypeError(
@@ -309,8 +348,9 @@ def reduction(name: str, operand: Any, *, dimension: int) -> Node:
     )
 
 
-def convolution(kernel: str, operand: Any, *, dimension: int) -> Node:
+def convolution(kernel: str, operand: Any, *, dimension: int, coordinates: str = CARTESIAN) -> Node:
     """``convolve(kernel, operand)``."""
+    refuse_word("convolve", coordinates)
     operand = as_node(operand)
     _refuse_comparison("convolve", operand)
     if dimension == 0:
@@ -323,6 +363,15 @@ def convolution(kernel: str, operand: Any, *, dimension: int) -> Node:
         pointwise=False,
         vector=operand.vector,
     )
+
+
+def transfer(name: str, operand: Any) -> Node:
+    """``restrict(u)`` or ``prolong(u)``, between the grid of `operand` and that of the equation it stands in."""
+    operand = as_node(operand)
+    _refuse_comparison(name, operand)
+    if not operand.depends & Depends.SPACE:
+        raise EquationTypeError(f"{name} acts on something that varies in space, but {operand} does not")
+    return Transfer((operand,), (name,), components=operand.components, pointwise=False, vector=operand.vector)
 
 
 def treatment(name: str, operand: Any) -> Node:

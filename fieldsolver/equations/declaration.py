@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from fieldsolver.errors import (
-    BoundaryError,
     EquationError,
     EquationTypeError,
     GridError,
@@ -17,55 +16,81 @@ from fieldsolver.errors import (
     listing,
     nearest,
 )
-from fieldsolver.space.boundary import Condition, Declaration, Periodic, Side, resolve_boundary, side_name
+from fieldsolver.space.boundary import Declaration, Side, side_name
 from fieldsolver.space.convolution import Kernel
+from fieldsolver.space.graphs import Graph
 from fieldsolver.space.grid import Grid
-from fieldsolver.space.stencils import check_space_order
+from fieldsolver.space.schemes import SchemeDeclaration, resolve_schemes
 
 from . import build
 from .build import as_node
-from .calculus.differentiate import differentiate
+from .coordinates import as_metric, check_geometry, check_grids, coordinates_of
+from .domains import Domains, GridDeclaration, declare_on_grids, distinct_grids, grid_per_field, refuse_transfers
 from .grammar import Scope, parse_expression
 from .graph import (
     Comparison,
     Convolution,
-    Depends,
     FieldSymbol,
-    MatrixSymbol,
     ModuleCall,
     Node,
     Noise,
     ParameterSymbol,
+    SpatialOperator,
     VelocitySymbol,
     walk,
 )
+from .graph_domain import check_graph, check_options, weights_symbol
 from .lowering.layout import Layout
+from .mask_conditions import closed_axes, declare_mask, declare_mask_values, split_boundary
 from .modules import Nonlocal, module_builder
 from .name_checks import check_all_used, check_complex, check_names, field_sizes
-from .noise_terms import split_noise
-from .parameters import Declared, declare
+from .noise_terms import split_noise, warn_of_roughness
+from .parameters import Declared
 from .signals import Signal
 from .statements import Statement, split_statements
+from .wall_values import declare_walls
 
 
 @dataclass(frozen=True)
 class Given:
     """The user's arguments, as `FieldEquation` takes them; see there."""
 
-    grid: Grid | None
+    grid: GridDeclaration
     boundary: Declaration
     parameters: Mapping[str, Any]
     modules: Mapping[str, nn.Module]
     kernels: Mapping[str, Kernel]
     components: Mapping[str, int]
     complex_fields: Sequence[str]
-    space_order: int
+    space_order: int | None
+    scheme: SchemeDeclaration
     calculus: str | None
+    mask: Tensor | None = None
+    metric: Any = None
+
+    @property
+    def coordinates(self) -> str:
+        """The coordinates in which operators are meant."""
+        return coordinates_of(distinct_grids(self.grid), self.metric)
 
     @property
     def axes(self) -> tuple[str, ...]:
         """Names of the coordinates."""
-        return self.grid.axes if self.grid is not None else ()
+        return self.grids[0].axes if self.grids else ()
+
+    @property
+    def grids(self) -> tuple[Grid, ...]:
+        """The different grids: none, one, or several where fields have grids of their own."""
+        return () if self.graph is not None else distinct_grids(self.grid)
+
+    @property
+    def graph(self) -> Graph | None:
+        """The graph, where the domain is one instead of grids."""
+        return self.grid if isinstance(self.grid, Graph) else None
+
+    def for_fields(self, names: Sequence[str]) -> Given:
+        """The same, with the grids checked against the names of the fields; equal ones become one."""
+        return replace(self, grid=grid_per_field(self.grid, names))
 
     @property
     def definitions(self) -> dict[str, str]:
@@ -96,16 +121,17 @@ class DeclaredSystem:
     layout: Layout
 
 
-def declare_text(text: str, given: Given) -> DeclaredSystem:
+def declare_text(text: str, given: Given) -> tuple[DeclaredSystem, Given]:
     """Parse and type-check a system; raises the errors of `fieldsolver.errors`."""
     statements = split_statements(text)
     names = [statement.name for statement in statements]
+    given = given.for_fields(names)
     _check_all_names(names, given)
     orders = {statement.name: statement.order for statement in statements}
     scope, declared, definitions = make_scope(names, orders, given)
     sizes = field_sizes(names, given.components)
     written = {s.name: _right_side(s, scope, sizes[s.name], s.name in given.complex_fields) for s in statements}
-    return assemble(written, orders, scope, declared, definitions, given)
+    return assemble(written, orders, scope, declared, definitions, given), given
 
 
 def declare_graphs(rates: Mapping[Any, Node], given: Given) -> tuple[DeclaredSystem, Given]:
@@ -121,6 +147,7 @@ def declare_graphs(rates: Mapping[Any, Node], given: Given) -> tuple[DeclaredSys
     components = {name: symbol.components for name, symbol in symbols.items()} | dict(given.components)
     complex_fields = {*given.complex_fields, *(name for name, symbol in symbols.items() if symbol.is_complex)}
     given = replace(given, components=components, complex_fields=tuple(n for n in written if n in complex_fields))
+    given = given.for_fields(list(written))
     _check_all_names(list(written), given)
     scope, declared, definitions = make_scope(list(written), orders, given)
     for name, node in written.items():
@@ -144,6 +171,11 @@ def _check_symbols(name: str, node: Node, scope: Scope) -> None:
                 f"d{name}/dt uses {part.name!r} with {part.components} component(s) as a {type(part).__name__}, "
                 f"but it is declared with {declared.components} as a {type(declared).__name__}"
             )
+        if isinstance(part, SpatialOperator) and part.coordinates != scope.coordinates:
+            raise EquationTypeError(
+                f"d{name}/dt uses {part}, which is meant in {part.coordinates} coordinates; make it with the words of "
+                "fs.Symbols(grid), or fs.Symbols(grid, metric=metric) with a metric"
+            )
         if isinstance(part, ModuleCall) and part.name not in scope.modules:
             raise UnknownNameError(f"d{name}/dt calls the module {part.name!r}, which is not declared in modules=")
         if isinstance(part, Convolution) and part.content[0] not in scope.kernels:
@@ -156,14 +188,17 @@ def make_scope(
     """The names that right-hand sides may use, with the declared parameters and definitions among them."""
     sizes = field_sizes(names, given.components)
     check_complex(given.complex_fields, names)
-    shape = given.grid.shape if given.grid is not None else ()
+    shapes = [domain.shape for domain in distinct_grids(given.grid)] or [()]
     declared = {
-        name: declare(name, value, shape) for name, value in given.parameters.items() if not isinstance(value, str)
+        name: declare_on_grids(name, value, shapes)
+        for name, value in given.parameters.items()
+        if not isinstance(value, str)
     }
     parameters: dict[str, Node] = {name: _parameter_symbol(item) for name, item in declared.items()}
     definitions: dict[str, Node] = {}
     for name, text in given.definitions.items():
-        definitions[name] = _definition(name, text, Scope({**parameters}, {}, axes=given.axes))
+        known = Scope({**parameters}, {}, axes=given.axes, coordinates=given.coordinates)
+        definitions[name] = _definition(name, text, known)
         parameters[name] = build.defined(name, definitions[name])
     fields = {name: build.field(name, sizes[name], is_complex=name in given.complex_fields) for name in names}
     velocities = {
@@ -171,13 +206,14 @@ def make_scope(
         for name in names
         if orders[name] == 2
     }
-    modules = {name: module_builder(name, module, shape) for name, module in given.modules.items()}
+    modules = {name: module_builder(name, module, *shapes) for name, module in given.modules.items()}
     scope = Scope(
         {**fields, **parameters},
         modules,
         axes=given.axes,
         velocities=velocities,
         kernels=frozenset(given.kernels),
+        coordinates=given.coordinates,
     )
     return scope, declared, definitions
 
@@ -191,6 +227,8 @@ def assemble(
     given: Given,
 ) -> DeclaredSystem:
     """States, drifts, noises, boundaries and layout of a system whose right-hand sides are known."""
+    if given.graph is not None:
+        check_graph(given.graph, written.values(), declared)
     states: dict[str, Node] = {}
     sizes: dict[str, int] = {}
     for name, node in written.items():
@@ -203,26 +241,47 @@ def assemble(
             states[name] = node
             sizes[name] = symbol.components
     split = {name: split_noise(node) for name, node in states.items()}
-    _check_calculus(given.calculus, any(noises for _, noises in split.values()))
-    conditions, wall_values = _walls(list(written), orders, scope, declared, definitions, given)
+    noises = [noise for _, own in split.values() for noise in own]
+    _check_calculus(given.calculus, bool(noises))
+    warn_of_roughness(noises, len(given.axes), stacklevel=4)  # the line that declares the equation
+    known = {**declared, **dict.fromkeys(definitions)}
+    boundary, at_mask = split_boundary(given.boundary, given.mask, list(orders), given.axes)
+    poles = given.grids[0].poles if given.grids else frozenset()
+    conditions, wall_values = declare_walls(boundary, scope, known, orders, frozenset(given.complex_fields), poles)
+    mask_conditions, mask_values = declare_mask_values(
+        at_mask, scope, list(known), orders, frozenset(given.complex_fields)
+    )
+    kernel_grids = _check_domains(written, wall_values, orders, declared, given)
     starts = {name: sum(list(sizes.values())[:position]) for position, name in enumerate(sizes)}
+    schemes = resolve_schemes(given.scheme, given.space_order, given.axes)
     layout = Layout(
         fields={name: (starts[name], sizes[name]) for name in sizes},
         parameters=tuple(declared),
         modules=tuple(given.modules),
-        grid=given.grid,
+        grid=given.grids[0] if len(given.grids) == 1 else None,
+        graph=given.graph,
         conditions=conditions,
         wall_values=wall_values,
-        space_order=check_space_order(given.space_order),
+        schemes=schemes,
         nonlocal_modules=frozenset(name for name, module in given.modules.items() if isinstance(module, Nonlocal)),
         kernels=dict(given.kernels),
         signals={name: value.times for name, value in given.parameters.items() if isinstance(value, Signal)},
+        metric=as_metric(given.metric, given.grids),
+        mask=declare_mask(given.mask, given.grids, closed_axes(conditions, given.axes), schemes),
+        mask_conditions=mask_conditions,
+        mask_values=mask_values,
     )
-    _check_centring(layout)
-    on_walls = [node for sides in wall_values.values() for node in sides.values()]
+    if isinstance(given.grid, Mapping):
+        fields = {velocity.content[0]: name for name, velocity in scope.velocities.items()}
+        layout = layout.on_grids({name: given.grid[fields.get(name, name)] for name in sizes}, kernel_grids)
+    for domain in layout.domains.values() or [layout]:
+        _check_centring(domain)
+    check_grids(given.grids)
+    check_geometry(layout)
+    on_walls = [*mask_values.values(), *(node for sides in wall_values.values() for node in sides.values())]
     check_all_used(
         {"parameter": list(given.parameters), "module": list(given.modules), "kernel": list(given.kernels)},
-        [*written.values(), *on_walls],
+        [*written.values(), *on_walls, *weights_symbol(given.graph, scope)],
     )
     return DeclaredSystem(
         statements=dict(written),
@@ -235,9 +294,32 @@ def assemble(
     )
 
 
+def _check_domains(
+    written: Mapping[str, Node],
+    wall_values: Mapping[str, Mapping[Side, Node]],
+    orders: Mapping[str, int],
+    declared: Mapping[str, Declared],
+    given: Given,
+) -> dict[str, Grid]:
+    """Check what passes between grids; returns the grid of every kernel where there are several."""
+    left = {name: f"d2{name}/dt2" if orders[name] == 2 else f"d{name}/dt" for name in written}
+    if not isinstance(given.grid, Mapping):
+        for name, node in written.items():
+            refuse_transfers(left[name], node)
+        return {}
+    domains = Domains(given.grid, declared)
+    for name, node in written.items():
+        domains.check(left[name], name, node)
+        for side, value in wall_values[name].items():
+            domains.check(f"the boundary value of {name!r} at {side_name(side, given.axes)!r}", name, value)
+    return domains.kernels
+
+
 def _check_all_names(names: Sequence[str], given: Given) -> None:
-    if given.grid is not None and not isinstance(given.grid, Grid):
-        raise GridError(f"grid must be fs.Grid(shape, extent=...), got {given.grid!r}")
+    if not all(isinstance(grid, Grid) for grid in given.grids):
+        raise GridError(f"grid must be fs.Grid(shape, extent=...) or fs.Graph(edges, vertices), got {given.grid!r}")
+    if given.graph is not None:
+        check_options(given)
     for name, kernel in given.kernels.items():
         if not isinstance(kernel, Kernel):
             got = type(kernel).__name__
@@ -255,9 +337,10 @@ def _check_all_names(names: Sequence[str], given: Given) -> None:
 
 def _parameter_symbol(item: Declared) -> Node:
     match item.place:
-        case "matrix":
-            rows, columns = item.value.shape
-            return build.matrix(item.name, rows, columns, is_complex=item.value.is_complex())
+        case "matrix" | "matrix field":
+            rows, columns = item.value.shape[:2]
+            spatial = item.place == "matrix field"
+            return build.matrix(item.name, rows, columns, is_complex=item.value.is_complex(), spatial=spatial)
         case "signal":
             return build.signal(item.name, item.components)
     return build.parameter(
@@ -306,61 +389,13 @@ def _check_calculus(calculus: str | None, noisy: bool) -> None:
         raise EquationError("calculus= was given, but the equation has no noise; remove it")
 
 
-def _walls(
-    names: Sequence[str],
-    orders: Mapping[str, int],
-    scope: Scope,
-    declared: Mapping[str, Declared],
-    definitions: Mapping[str, Node],
-    given: Given,
-) -> tuple[dict[str, dict[Side, Condition]], dict[str, dict[Side, Node]]]:
-    """Conditions and boundary values of all states; a velocity has those of its field, differentiated in time."""
-    wall_scope = Scope({name: scope.symbols[name] for name in (*declared, *definitions)}, {}, axes=given.axes)
-    conditions: dict[str, dict[Side, Condition]] = {}
-    values: dict[str, dict[Side, Node]] = {}
-    for name, sides in resolve_boundary(given.boundary, names, given.axes).items():
-        is_complex = name in given.complex_fields
-        conditions[name] = sides
-        values[name] = {
-            side: _wall_value(name, side, condition, wall_scope, is_complex=is_complex)
-            for side, condition in sides.items()
-            if not isinstance(condition, Periodic)
-        }
-        if orders[name] == 2:
-            velocity = scope.velocities[name].content[0]
-            conditions[velocity] = sides
-            values[velocity] = {side: differentiate(node, build.time()) for side, node in values[name].items()}
-    return conditions, values
-
-
-def _wall_value(field: str, side: Side, condition: Any, scope: Scope, *, is_complex: bool) -> Node:
-    where = f"the boundary value of {field!r} at {side_name(side, scope.axes)!r}"
-    value = condition.value
-    try:
-        node = parse_expression(value, scope) if isinstance(value, str) else build.number(value)
-    except EquationError as error:
-        raise BoundaryError(f"{where}: {error}") from None
-    if node.components != 1 or isinstance(node, MatrixSymbol):
-        raise BoundaryError(f"{where} must be a scalar, got {node} with {node.components} components")
-    if isinstance(node, Comparison):
-        raise BoundaryError(f"{where} cannot be a comparison; use where(...)")
-    if node.is_complex and not is_complex:
-        raise BoundaryError(f"{where} is complex, but the field is real; declare complex_fields=({field!r},)")
-    spread = [n.name for n in walk(node) if isinstance(n, ParameterSymbol) and n.depends & Depends.SPACE]
-    if spread:
-        raise BoundaryError(f"{where} uses the fs.Spatial parameter {spread[0]!r}, which has no values on a wall")
-    if not node.pointwise:
-        raise BoundaryError(f"{where} cannot contain a differential operator: {node}")
-    return node
-
-
 def _check_centring(layout: Layout) -> None:
     grid = layout.grid
     if grid is None or grid.centring != "node":
         return
     for axis, name in enumerate(grid.axes):
-        if layout.is_periodic(axis) == grid.has_end_nodes(axis):
-            wanted = tuple(other for i, other in enumerate(grid.axes) if layout.is_periodic(i))
+        if layout.is_closed(axis) == grid.has_end_nodes(axis):
+            wanted = tuple(other for i, other in enumerate(grid.axes) if layout.is_closed(i))
             raise GridError(
                 f"axis {name!r} of the node-centred grid and its boundary disagree about periodicity; "
                 f"write Grid(..., centring='node', periodic={wanted!r}) or change the boundary"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
+
+from fieldsolver.space.mask import Mask
 
 if TYPE_CHECKING:
     from .field_equation import FieldEquation
@@ -11,9 +14,37 @@ if TYPE_CHECKING:
 def page(equation: FieldEquation) -> str:
     """The equation, its parameters and its grid."""
     lines = [str(equation), *(f"  {name} = {shown}" for name, shown in describe_parameters(equation).items())]
-    if equation.grid is not None:
-        lines.append(f"  on {equation.grid}")
+    for grid, fields in equation.fields_by_grid().items():
+        lines.append(f"  {', '.join(fields)} on {grid}" if equation.layout.domains else f"  on {grid}")
+    if equation.layout.graph is not None:
+        lines.append(f"  on {equation.layout.graph}")
+    if equation.layout.mask is not None:
+        lines.append(f"  inside a mask of {_size(equation.layout.mask)}, with {_at_mask(equation)} at its border")
     return "\n".join(lines)
+
+
+def _size(mask: Mask) -> str:
+    """``"1200 of 4096 cells"``."""
+    counts = mask.inside.flatten(-mask.grid.dimension).sum(-1)
+    low, high = int(counts.min()), int(counts.max())
+    total = f"{low} of {mask.grid.size} cells" if low == high else f"{low} to {high} of {mask.grid.size} cells"
+    return total if mask.samples is None else f"{total} in {mask.samples} samples"
+
+
+def _at_mask(equation: FieldEquation) -> str:
+    """Its condition, or those of the fields where they differ."""
+    conditions = equation.layout.mask_conditions
+    kinds = {str(condition): condition for condition in conditions.values()}
+    return ", ".join(kinds) if len(kinds) == 1 else ", ".join(f"{name}: {c}" for name, c in conditions.items())
+
+
+def _fingerprint_of_mask(equation: FieldEquation) -> dict[str, Any]:
+    mask = equation.layout.mask
+    if mask is None:
+        return {}
+    digest = hashlib.sha256(mask.inside.cpu().numpy().tobytes()).hexdigest()
+    conditions = {name: str(condition) for name, condition in equation.layout.mask_conditions.items()}
+    return {"mask": {"shape": list(mask.inside.shape), "sha256": digest, "boundary": conditions}}
 
 
 def describe_parameters(equation: FieldEquation) -> dict[str, str]:
@@ -34,7 +65,7 @@ def fingerprint(equation: FieldEquation) -> dict[str, Any]:
         "equation": str(equation),
         "grid": repr(equation.grid),
         "boundary": {name: {str(side): str(c) for side, c in v.items()} for name, v in layout.conditions.items()},
-        "space_order": layout.space_order,
+        "scheme": [repr(scheme) for scheme in layout.schemes],
         "calculus": equation.calculus,
         "complex_fields": list(equation.complex_fields),
         "definitions": {name: str(node) for name, node in equation.definitions.items()},
@@ -42,4 +73,6 @@ def fingerprint(equation: FieldEquation) -> dict[str, Any]:
         "transforms": {
             name: f"{type(item.transform).__name__}{item.transform or ''}" for name, item in equation.declared.items()
         },
+        **_fingerprint_of_mask(equation),
+        **({} if layout.graph is None else {"edges": layout.graph.digest()}),
     }

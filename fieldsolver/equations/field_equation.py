@@ -10,26 +10,34 @@ from torch import Tensor, nn
 
 from fieldsolver.space.boundary import Declaration
 from fieldsolver.space.convolution import Kernel
-from fieldsolver.space.grid import Grid
+from fieldsolver.space.masked_cells import MaskedCells, tensors_of
+from fieldsolver.space.schemes import SchemeDeclaration
 
 from . import build
 from .declaration import DeclaredSystem, Given, declare_graphs, declare_text
 from .describe import describe_parameters, fingerprint, page
+from .domains import GridDeclaration
 from .graph import Node, Noise
-from .lowering import Lowering, Tape, held_sides
-from .lowering.arrays import hold
+from .lowering import MASK, Layout, Lowering, Tape, held_sides
+from .lowering.arrays import stop
 from .lowering.pointwise import dtype_like
 from .parameters import shaped
 from .state import StateSpace
 
 if TYPE_CHECKING:
+    from fieldsolver.space.metric import Metric, MetricFields
+
     from .manufactured.manufacture import Manufactured
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from .knowledge import Jacobian, LinearPart, Remainder
+    from fieldsolver.space.grid import Grid
 
+    from .knowledge import Jacobian, LinearPart, Remainder
+    from .knowledge.shifted_solve import ShiftedSolve
+
+_METRIC = "metric of space."  # no module can be called so
 RightHandSide = Callable[[Sequence[Tensor], Tensor, Tensor], Tensor]
 
 
@@ -41,16 +49,28 @@ class FieldEquation(nn.Module):
     Args:
         text: one equation per line or separated by ``;``: ``"du/dt = D*laplacian(u) - u"``; or a dict of graphs made
             with `Symbols`, ``{u: D*s.laplacian(u) - u}``.
-        grid: the grid, or None for ordinary differential equations.
-        boundary: a condition, or a dict per field and side; required with a grid.
+        grid: the grid, a `Graph`, or None for ordinary differential equations; or a grid per field, over the same
+            domain and nested by integer ratios, ``{"u": coarse, "v": fine}``: then ``restrict(v)`` and ``prolong(u)``
+            lead between them.
+        boundary: a condition, or a dict per field and side; required with a grid, none with a graph.
         parameters: numbers, tensors (one entry per component, or a matrix for ``K @ phi``), expressions as text,
             `Parameter`, `Spatial`, `PerSample` or `Signal`.
         modules: ``nn.Module`` objects called in the text, pointwise with components last, or `Nonlocal`.
         kernels: convolution kernels, ``{"w": fs.Kernel(function, edge="zero")}``.
         components: number of components of fields that have more than one.
         complex_fields: names of the fields that are complex.
-        space_order: order of the finite differences, 2 or 4.
+        space_order: order of the finite differences, 2 (default), 4, 6 or 8; short for
+            ``scheme=fs.FiniteDifference(order=...)``.
+        scheme: how derivatives are taken, ``fs.FiniteDifference(...)`` or ``fs.Spectral(...)``, for all axes or in a
+            dict per axis.
         calculus: ``"ito"`` or ``"stratonovich"``, required with noise.
+        mask: bool ``(*grid)``, or ``(B, *grid)`` for one domain per sample: the cells inside the domain. States are
+            zero outside and stay so. The condition at its border is the key ``"mask"`` of `boundary`,
+            ``fs.Neumann(0)`` or ``fs.Dirichlet(value)``.
+        metric: a Riemannian metric on the coordinates of the grid: `Metric`, or what one is made of (a tensor, a
+            function of the coordinates, a module such as `LearnedMetric`). ``laplacian``, ``diffusion`` and
+            ``gradient_squared`` are then those of the metric, integrals and means are over its volume, and a slope in
+            ``Neumann`` is per unit of the coordinate. It is evaluated once per right-hand side.
 
     Attributes:
         fields: names of the states in order; a field of second order in time has its velocity ``"du/dt"`` behind it.
@@ -58,7 +78,7 @@ class FieldEquation(nn.Module):
         right_sides: the expression graph of the rate of every state, noise excluded.
         noises: coefficients of every noise, per state.
         orders: order in time per field.
-        grid, layout: the grid, and everything the lowering needs.
+        grid, layout: the grid (the dict of grids if they differ), and everything the lowering needs.
 
     Raises:
         EquationError, BoundaryError, ParameterError, GridError: with one sentence that says what to type instead.
@@ -68,15 +88,18 @@ class FieldEquation(nn.Module):
         self,
         text: str | Mapping[Any, Node],
         *,
-        grid: Grid | None = None,
+        grid: GridDeclaration = None,
         boundary: Declaration = None,
         parameters: Mapping[str, Any] | None = None,
         modules: Mapping[str, nn.Module] | None = None,
         kernels: Mapping[str, Kernel] | None = None,
         components: Mapping[str, int] | None = None,
         complex_fields: Sequence[str] = (),
-        space_order: int = 2,
+        space_order: int | None = None,
+        scheme: SchemeDeclaration = None,
         calculus: str | None = None,
+        mask: Tensor | None = None,
+        metric: Metric | Tensor | Callable[..., Any] | None = None,
     ) -> None:
         super().__init__()
         given = Given(
@@ -88,10 +111,13 @@ class FieldEquation(nn.Module):
             components=components or {},
             complex_fields=tuple(complex_fields),
             space_order=space_order,
+            scheme=scheme,
             calculus=calculus,
+            mask=mask,
+            metric=metric,
         )
         if isinstance(text, str):
-            self._adopt(declare_text(text, given), given)
+            self._adopt(*declare_text(text, given))
         else:
             self._adopt(*declare_graphs(text, given))
 
@@ -110,10 +136,11 @@ class FieldEquation(nn.Module):
         self.fields: tuple[str, ...] = tuple(system.right_sides)
         complex_states = (name for name in self.fields if _field_of(name) in given.complex_fields)
         self.complex_fields = tuple(complex_states)
-        shape = given.grid.shape if given.grid is not None else ()
-        self.space = StateSpace(system.layout.fields, shape, self.complex_fields)
+        self.space = _state_space(system.layout, self.complex_fields)
         self.submodules = nn.ModuleDict(dict(given.modules))
+        self.metric = system.layout.metric
         self._store_parameters()
+        self._store_mask()
         self._held = {name: held_sides(self.layout, name) for name in self.fields}
         self._tape, self._projection = self._lower()
 
@@ -130,9 +157,17 @@ class FieldEquation(nn.Module):
             self.register_buffer(f"times_{name}", times)
         for name, kernel in self.layout.kernels.items():
             if isinstance(kernel.values, nn.Module):
+                with torch.no_grad():
+                    kernel.samples(self.layout.kernel_grid(name))  # checked once, not at every evaluation
                 self.submodules[name] = kernel.values
             else:
-                self.register_buffer(f"kernel_{name}", kernel.samples(self.layout.required_grid()))
+                self.register_buffer(f"kernel_{name}", kernel.samples(self.layout.kernel_grid(name)))
+
+    def _store_mask(self) -> None:
+        if self.layout.mask is not None:
+            flags, anchor = tensors_of(self.layout.mask)
+            self.register_buffer("mask_flags", flags)
+            self.register_buffer("mask_anchor", anchor)
 
     def parameter_values(self) -> dict[str, Tensor]:
         """The current value of every declared parameter, as meant (positive, inside bounds), by name."""
@@ -147,11 +182,21 @@ class FieldEquation(nn.Module):
     def kernel_values(self) -> dict[str, Tensor]:
         """Samples of every declared kernel, by name; those of a learned kernel carry its graph."""
         return {
-            name: kernel.samples(self.layout.required_grid())
+            name: kernel.samples(self.layout.kernel_grid(name), check=False)
             if isinstance(kernel.values, nn.Module)
             else self.get_buffer(f"kernel_{name}")
             for name, kernel in self.layout.kernels.items()
         }
+
+    def mask_values(self) -> dict[str, Tensor]:
+        """The tensors of the mask as inputs of a tape, by name; empty without one."""
+        if self.layout.mask is None:
+            return {}
+        return dict(zip(MASK, map(self.get_buffer, ("mask_flags", "mask_anchor")), strict=True))
+
+    def _cells(self, values: Mapping[str, Tensor], y: Tensor) -> MaskedCells | None:
+        own = {name: values.get(name, tensor).to(y.device) for name, tensor in self.mask_values().items()}
+        return MaskedCells(*own.values(), dimension=self.dimension) if own else None
 
     # -- shape of the state ---------------------------------------------------------------------------------------
 
@@ -162,12 +207,32 @@ class FieldEquation(nn.Module):
 
     @property
     def dimension(self) -> int:
-        """Number of grid axes, 0 without a grid."""
-        return self.layout.dimension
+        """Number of grid axes of the state, 0 without a grid and where fields have grids of their own."""
+        return self.space.dimension
+
+    def grid_of(self, state: str) -> Grid | None:
+        """The grid of one state."""
+        return self.layout.of(state).grid
+
+    def fields_by_grid(self) -> dict[Grid, list[str]]:
+        """Every grid with the fields that lie on it; empty without a grid."""
+        found: dict[Grid, list[str]] = {}
+        for name in self.statements:
+            grid = self.grid_of(name)
+            if grid is not None:
+                found.setdefault(grid, []).append(name)
+        return found
+
+    def axes_of(self, state: str) -> tuple[str, ...]:
+        """Names of the axes of one state's arrays: ``("x", "y")``, or ``("x_u", "y_u")`` where it has its own grid."""
+        if self.layout.graph is not None:
+            return ("vertex",)
+        axes = self.given.axes
+        return tuple(f"{axis}_{_field_of(state)}" for axis in axes) if self.layout.domains else axes
 
     @property
     def state_shape(self) -> tuple[int, ...]:
-        """``(C, *grid)``."""
+        """``(C, *grid)``; ``(N,)`` where fields have grids of their own, which lie one after the other, flattened."""
         return self.space.shape
 
     @property
@@ -179,12 +244,13 @@ class FieldEquation(nn.Module):
         """One tensor ``(*batch, C, *grid)`` out of a dict of fields.
 
         A field with one component has shape ``(*batch, *grid)``, one with more ``(*batch, c, *grid)``; numbers are
-        spread over the grid. A tensor is checked and returned.
+        spread over the grid. A tensor is checked and returned. What lies outside a mask becomes zero unseen.
 
         Raises:
             StateError: a field is missing or unknown, a shape does not fit, or a value is not finite.
         """
-        return self.space.pack(state)
+        inside = None if self.layout.mask is None else self.layout.mask.inside
+        return self.space.pack(state, inside)
 
     def unpack(self, y: Tensor) -> dict[str, Tensor]:
         """The fields of a state ``(*lead, C, *grid)``, each ``(*lead, *grid)`` or ``(*lead, c, *grid)``."""
@@ -203,9 +269,11 @@ class FieldEquation(nn.Module):
         Nothing is captured: the values of the declared parameters and kernels and the weights of the modules are all
         in `parameters`.
         """
-        values = {**self.parameter_values(), **self.kernel_values()}
+        values = {**self.parameter_values(), **self.kernel_values(), **self.mask_values()}
         names = list(values)
         weights = dict(self.submodules.named_parameters())
+        if self.metric is not None:
+            weights |= {_METRIC + name: value for name, value in self.metric.named_parameters()}
         own = tuple(weights.values())
 
         def function(parameters: Sequence[Tensor], t: Tensor, y: Tensor) -> Tensor:
@@ -213,7 +281,8 @@ class FieldEquation(nn.Module):
             given = parameters[len(names) :]
             same = all(a is b for a, b in zip(given, own, strict=True))
             substitutes = None if same else dict(zip(weights, given, strict=True))
-            return self._assemble(self._run(self._tape, current, substitutes, t, y), y)
+            rates = self._assemble(self._run(self._tape, current, substitutes, t, y), y)
+            return self._inside(rates, current)
 
         return function, (*values.values(), *own)
 
@@ -224,9 +293,8 @@ class FieldEquation(nn.Module):
         amplitudes = {}
         for source in sources:
             rows = [self.noises.get(name, {}).get(source, build.number(0)) for name in self.fields]
-            lowering = Lowering(self.layout)
-            tape = lowering.finish([lowering.compile(node) for node in rows])
-            amplitudes[source] = self._assemble(self.run_tape(tape, t, y), y)
+            tape = self._compiled(dict(zip(self.fields, rows, strict=True)))
+            amplitudes[source] = self._inside(self._assemble(self.run_tape(tape, t, y), y))
         return amplitudes
 
     @property
@@ -235,7 +303,11 @@ class FieldEquation(nn.Module):
         return any(self._held.values())
 
     def project(self, t: Tensor, y: Tensor) -> Tensor:
-        """`y` with the unknowns that lie on Dirichlet walls set to the value of the wall at `t`; else `y` itself."""
+        """`y` with the unknowns that lie on Dirichlet walls set to the value of the wall at `t`; else `y` itself.
+
+        Cells outside a mask are set to zero.
+        """
+        y = self._inside(y)
         if not self.holds_nodes:
             return y
         return self._assemble(self.run_tape(self._projection, t, y), y, mask=False)
@@ -243,6 +315,10 @@ class FieldEquation(nn.Module):
     def run_tape(self, tape: Tape, t: Tensor, y: Tensor) -> list[Any]:
         """Execute a tape lowered from expressions of this equation, at the current parameter values."""
         return self._run(tape, {**self.parameter_values(), **self.kernel_values()}, None, t, y)
+
+    def rates(self, tape: Tape, values: Mapping[str, Tensor], t: Tensor, y: Tensor) -> Tensor:
+        """Rates ``(*batch, C, *grid)`` by a tape of one expression per state, at other values of the parameters."""
+        return self._inside(self._assemble(self._run(tape, values, None, t, y), y), values)
 
     def _run(
         self,
@@ -257,16 +333,24 @@ class FieldEquation(nn.Module):
         inputs.extend(self.get_buffer(f"times_{name}").double() for name in self.layout.signals)
         inputs.extend(values[name] for name in self.layout.kernels)
         inputs.extend(self._callable(name, weights) for name in self.layout.modules)
-        inputs.append(t.reshape(*t.shape, *((1,) * (1 + self.dimension))) if t.dim() else t)
+        if self.metric is not None:
+            inputs.append(self._metric_fields(self.metric, weights, y.device))
+        inputs.append(t.reshape(*t.shape, *((1,) * (1 + self.layout.dimension))) if t.dim() else t)
         inputs.append(y)
+        inputs.extend(values.get(name, tensor).to(y.device) for name, tensor in self.mask_values().items())
         return tape.run(inputs)
+
+    def _inside(self, rates: Tensor, values: Mapping[str, Tensor] | None = None) -> Tensor:
+        """`rates` with zeros outside the mask."""
+        cells = self._cells(values or {}, rates)
+        return rates if cells is None else cells.project(rates)
 
     def _assemble(self, rates: Sequence[Any], y: Tensor, *, mask: bool = True) -> Tensor:
         parts = [self._as_rate(name, rate, y, mask=mask) for name, rate in zip(self.fields, rates, strict=True)]
-        return torch.cat(parts, dim=-1 - self.dimension) if len(parts) > 1 else parts[0]
+        return self.space.join(parts)
 
     def _as_input(self, name: str, value: Tensor, y: Tensor) -> Tensor:
-        value = shaped(self.declared[name], value, self.dimension)
+        value = shaped(self.declared[name], value, self.layout.dimension)
         if self.declared[name].place == "signal" or (value.dim() == 0 and not value.is_complex()):
             # Scalars stay float64: a 0-dim tensor does not promote, and keeps all its digits. Signals meet time first.
             return value.to(y.device)
@@ -280,20 +364,27 @@ class FieldEquation(nn.Module):
         own = {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
         return lambda *arguments: torch.func.functional_call(module, own, arguments)
 
+    def _metric_fields(self, metric: Metric, weights: Mapping[str, Tensor] | None, at: torch.device) -> MetricFields:
+        if weights is None:
+            return metric.fields().to(at)
+        own = {key.removeprefix(_METRIC): value for key, value in weights.items() if key.startswith(_METRIC)}
+        return torch.func.functional_call(metric, own, ()).to(at)
+
     def _as_rate(self, name: str, rate: Any, y: Tensor, *, mask: bool) -> Tensor:
-        start, size = self.layout.fields[name]
-        target = y.narrow(-1 - self.dimension, start, size)
+        target = self.space.part(y, name)
         rate = rate.to(y) if isinstance(rate, Tensor) else torch.full((), rate, dtype=y.dtype, device=y.device)
         rate = rate if rate.shape == target.shape else rate.expand(target.shape)
         for axis, end in self._held[name] if mask else ():
-            rate = hold(rate, dim=axis - self.dimension, end=end)
+            rate = stop(rate, dim=axis - self.layout.dimension, end=end)
         return rate
 
     def _lower(self) -> tuple[Tape, Tape]:
-        rates = Lowering(self.layout)
-        tape = rates.finish([rates.compile(node) for node in self.right_sides.values()])
-        states = Lowering(self.layout)
-        return tape, states.finish([states.compile(self.state_symbol(name)) for name in self.fields])
+        return self._compiled(self.right_sides), self._compiled({name: self.state_symbol(name) for name in self.fields})
+
+    def _compiled(self, rows: Mapping[str, Node]) -> Tape:
+        """The program that computes one expression per state, on its grid."""
+        lowering = Lowering(self.layout)
+        return lowering.finish([lowering.of(name).compile(node) for name, node in rows.items()])
 
     def state_symbol(self, name: str) -> Node:
         """The graph node of a state, by its name (``"u"`` or ``"du/dt"``)."""
@@ -322,7 +413,7 @@ class FieldEquation(nn.Module):
         """Per state, the terms that are not in the linear part, each with the reason."""
         from .knowledge import split
 
-        return {name: split(name, node, self.dimension)[1] for name, node in self.right_sides.items()}
+        return {name: split(name, node, self.layout)[1] for name, node in self.right_sides.items()}
 
     def jacobian(self) -> Jacobian:
         """``df/dy`` as symbolic blocks, as products with vectors, and as a sparse matrix."""
@@ -335,6 +426,15 @@ class FieldEquation(nn.Module):
         from .knowledge import symbol_matrix
 
         return symbol_matrix(self, k, discrete=discrete)
+
+    def shifted_solver(self, t: float = 0.0) -> ShiftedSolve:
+        """The fastest solver of ``(1 - c L) x = b`` for the linear part L at the current parameter values and time `t`.
+
+        Make another when the parameters have changed.
+        """
+        from .knowledge.shifted_solve import shifted_solver
+
+        return shifted_solver(self, t)
 
     def steady_states(self, **options: Any) -> np.ndarray:
         """Uniform steady states found by a search, ``(n, C)``; options as `knowledge.steady_states`."""
@@ -396,6 +496,13 @@ class FieldEquation(nn.Module):
     def describe_parameters(self) -> dict[str, str]:
         """Every declared parameter's value as short text."""
         return describe_parameters(self)
+
+
+def _state_space(layout: Layout, complex_fields: tuple[str, ...]) -> StateSpace:
+    if not layout.domains:
+        return StateSpace(layout.fields, layout.shape, complex_fields)
+    shapes = {name: layout.of(name).required_grid().shape for name in layout.fields}
+    return StateSpace(layout.fields, (), complex_fields, shapes)
 
 
 def _field_of(state: str) -> str:

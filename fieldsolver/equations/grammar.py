@@ -22,10 +22,24 @@ from fieldsolver.errors import (
     listing,
     nearest,
 )
+from fieldsolver.space.coordinate_systems import CARTESIAN, GRAPH
 
 from . import build
+from .coordinates import refuse_word
 from .graph import Node
-from .vocabulary import CONSTANTS, FORMS, FUNCTIONS, MAX_DEPTH, MAX_NODES, NOISES, OPERATORS, TREATMENTS
+from .graph_domain import refuse_coordinate
+from .vocabulary import (
+    AXES,
+    CONSTANTS,
+    FORMS,
+    FUNCTIONS,
+    MAX_DEPTH,
+    MAX_NODES,
+    NOISES,
+    OPERATORS,
+    TRANSFERS,
+    TREATMENTS,
+)
 
 MAX_CHARACTERS = 200_000
 _SUGGESTIONS = {"lambda": "lam", "is": "i_s", "in": "i_n", "as": "a_s", "from": "frm", "del": "delta"}
@@ -69,6 +83,7 @@ class Scope:
         velocities: the velocity symbols of fields of second order in time, by field.
         kernels: names of the declared convolution kernels.
         axes: names of the grid's coordinates, in axis order; empty without a grid.
+        coordinates: in which coordinates differential operators are meant.
     """
 
     symbols: Mapping[str, Node] = field(default_factory=dict)
@@ -76,6 +91,12 @@ class Scope:
     axes: tuple[str, ...] = ()
     velocities: Mapping[str, Node] = field(default_factory=dict)
     kernels: frozenset[str] = frozenset()
+    coordinates: str = CARTESIAN
+
+    @property
+    def dimension(self) -> int:
+        """Number of axes of a field: those of the grid, or that of the vertices of a graph."""
+        return 1 if self.coordinates == GRAPH else len(self.axes)
 
     def known(self) -> list[str]:
         """All names that mean something, for messages."""
@@ -216,6 +237,8 @@ class _Visitor:
             return resolved
         if node.id in FUNCTIONS or node.id in OPERATORS or node.id in FORMS or node.id in self.scope.modules:
             raise self.syntax(f"{node.id} is a function; write {node.id}(...)", node)
+        if self.scope.coordinates == GRAPH and node.id in AXES:
+            refuse_coordinate(node.id)
         raise self.unknown(node.id, self.scope.known(), node)
 
     def _binary(self, node: ast.BinOp, depth: int) -> Node:
@@ -259,13 +282,15 @@ class _Visitor:
             raise self.syntax(f"{name} is not a function; to multiply, write {name}*(...)", node)
         if name in FORMS:
             return self._form(name, node, depth)
+        if name in OPERATORS and name not in self.scope.modules:
+            refuse_word(name, self.scope.coordinates)  # before its arguments, which may make no sense there either
         arguments = [self.visit(argument, depth) for argument in node.args]
         if name in self.scope.modules:
             return self.scope.modules[name](*arguments)
         if name in FUNCTIONS:
             return build.function(name, *arguments)
         if name in OPERATORS:
-            return build.operator(name, *arguments, dimension=len(self.scope.axes))
+            return build.operator(name, *arguments, dimension=self.scope.dimension, coordinates=self.scope.coordinates)
         raise self.unknown(name, [*self.scope.modules, *OPERATORS, *FUNCTIONS, *FORMS], node)
 
     def _form(self, name: str, node: ast.Call, depth: int) -> Node:
@@ -281,15 +306,22 @@ class _Visitor:
                 raise self.syntax(
                     f"convolve takes a declared kernel first; declared: {listing(sorted(self.scope.kernels))}", kernel
                 )
-            return build.convolution(kernel.id, self.visit(node.args[1], depth), dimension=len(self.scope.axes))
+            return build.convolution(
+                kernel.id,
+                self.visit(node.args[1], depth),
+                dimension=self.scope.dimension,
+                coordinates=self.scope.coordinates,
+            )
         arguments = [self.visit(argument, depth) for argument in node.args]
         if name == "dot":
             return build.dot(*arguments)
         if name in NOISES:
             return build.noise(name, *arguments)
+        if name in TRANSFERS:
+            return build.transfer(name, *arguments)
         if name in TREATMENTS:
             return build.treatment(name, *arguments)
-        return build.reduction(name, *arguments, dimension=len(self.scope.axes))
+        return build.reduction(name, *arguments, dimension=self.scope.dimension)
 
     def _velocity(self, node: ast.expr) -> Node:
         if not isinstance(node, ast.Name) or node.id not in self.scope.velocities:

@@ -297,13 +297,22 @@ class Function(Node):
 
 
 class SpatialOperator(Node):
-    """A differential operator; content ``(name,)``."""
+    """A differential operator; content ``(name,)``, or ``(name, coordinates)`` where they are not Cartesian.
+
+    In curved coordinates ``d_dx`` and ``d_dy`` are the physical components of a gradient; text writes
+    ``gradient(u)[0]``.
+    """
 
     __slots__ = ()
 
     @property
     def name(self) -> str:
         return self.content[0]
+
+    @property
+    def coordinates(self) -> str:
+        """In which coordinates it is meant."""
+        return self.content[1] if len(self.content) > 1 else "cartesian"
 
 
 class ModuleCall(Node):
@@ -348,6 +357,12 @@ class Reduction(Node):
 
 class Convolution(Node):
     """``convolve(kernel, expression)``; content ``(kernel,)``."""
+
+    __slots__ = ()
+
+
+class Transfer(Node):
+    """``restrict(...)`` or ``prolong(...)``: a field of another grid on that of its equation; content ``(name,)``."""
 
     __slots__ = ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -31,23 +31,35 @@ class Nonlocal(nn.Module):
         return self.module(fields)
 
 
-def module_builder(name: str, module: nn.Module, grid: tuple[int, ...]) -> Callable[..., Node]:
-    """A function that builds the call of `module` from its arguments, checking the shape of its output once."""
+def module_builder(name: str, module: nn.Module, *grids: tuple[int, ...]) -> Callable[..., Node]:
+    """A function that builds the call of `module` from its arguments, checking the shape of its output once.
+
+    A nonlocal module is tried on the `grids` (their shapes) in turn, until one suits it.
+    """
     if not isinstance(module, nn.Module):
         raise EquationTypeError(f"modules[{name!r}] must be an nn.Module, got {type(module).__name__}")
     nonlocal_ = isinstance(module, Nonlocal)
-    if nonlocal_ and not grid:
+    if nonlocal_ and not grids[0]:
         raise EquationTypeError(f"module {name!r} is fs.Nonlocal, but the equation has no grid")
 
     def call(*arguments: Node) -> Node:
         if not arguments:
             raise EquationTypeError(f"{name} needs at least one argument")
         inputs = sum(argument.components for argument in arguments)
-        shape = (2, inputs, *grid) if nonlocal_ else (2, inputs)
-        components = _output_components(name, module, shape)
+        shapes = [(2, inputs, *grid) for grid in grids] if nonlocal_ else [(2, inputs)]
+        components = _first_output(name, module, shapes)
         return build.module_call(name, components, *arguments, nonlocal_=nonlocal_)
 
     return call
+
+
+def _first_output(name: str, module: nn.Module, shapes: Sequence[tuple[int, ...]]) -> int:
+    for shape in shapes[:-1]:
+        try:
+            return _output_components(name, module, shape)
+        except EquationTypeError:
+            continue
+    return _output_components(name, module, shapes[-1])
 
 
 def _output_components(name: str, module: nn.Module, shape: tuple[int, ...]) -> int:

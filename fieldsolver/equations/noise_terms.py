@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 
-from fieldsolver.errors import EquationTypeError
+from fieldsolver.errors import EquationTypeError, FieldSolverWarning
 
 from . import build
 from .graph import Depends, Negative, Node, Noise, Product, Quotient, Sum, Treatment
@@ -31,6 +32,28 @@ def split_noise(node: Node) -> tuple[Node, dict[Noise, Node]]:
     for position, term in enumerate(drift):
         total = build.add(total, term) if position else term
     return total, coefficients
+
+
+def warn_of_roughness(noises: Iterable[Noise], dimension: int, *, stacklevel: int) -> None:
+    """Warn of noise that is white in the plane or in space, where diffusion does not smooth it to a function.
+
+    The stationary variance of ``du/dt = laplacian(u) - u + white_noise(0)`` is the integral of ``1/(2 (1 + k^2))`` over
+    all wave vectors: finite on a line, growing with the spacing ``h`` like ``log(1/h)`` in the plane and like ``1/h``
+    in space (M. Hairer, Invent. Math. 198 (2014) 269, section 1).
+
+    Args:
+        noises: those of the equation.
+        dimension: number of axes of the grid.
+        stacklevel: 1 for the caller's own line.
+    """
+    white = next((noise for noise in noises if noise.content[0] == "white_noise"), None)
+    if white is not None and dimension > 1:
+        message = (
+            f"{white} on a grid with {dimension} axes has no continuum limit: diffusion does not smooth it to a "
+            "function, and the variance grows with every refinement of the grid; use "
+            f"coloured_noise({white.content[1]}, length) with a length that the grid resolves"
+        )
+        warnings.warn(message, FieldSolverWarning, stacklevel=stacklevel + 1)
 
 
 def _terms(node: Node) -> Iterator[tuple[Node, Noise | None]]:

@@ -52,7 +52,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Spatial:
-    """Marks a parameter that varies over the grid: shape ``(*grid)`` or ``(C, *grid)``."""
+    """Marks a parameter that varies over the grid: ``(*grid)`` or ``(C, *grid)``, or matrices ``(d, d, *grid)``.
+
+    One point along an axis says that it does not depend on it; such a parameter has values on the walls of that axis,
+    and may stand in their boundary conditions.
+    """
 
     value: Any
 
@@ -146,7 +150,7 @@ class Declared:
         value: the starting value, float64 or complex128.
         transform: from stored to meant values; None for constants.
         components: number of components.
-        place: ``"global"``, ``"matrix"``, ``"signal"``, ``"spatial"`` or ``"per sample"``.
+        place: ``"global"``, ``"matrix"``, ``"matrix field"``, ``"signal"``, ``"spatial"`` or ``"per sample"``.
     """
 
     name: str
@@ -177,6 +181,8 @@ def declare(name: str, given: Any, grid_shape: Sequence[int]) -> Declared:
     value = given.value if isinstance(given, Parameter) else as_parameter_tensor(given, f"parameter {name!r}")
     if place == "global" and value.dim() == 2:
         place = "matrix"
+    if place == "spatial" and grid_shape and value.dim() == len(grid_shape) + 2:
+        place = "matrix field"
     return Declared(name, value, transform, _components(name, value, place, tuple(grid_shape)), place)
 
 
@@ -184,7 +190,7 @@ def shaped(declared: Declared, value: Tensor, dimension: int) -> Tensor:
     """Bring a value to the layout of states, ``(*batch, C, *grid)``; scalars stay scalars."""
     ones = (1,) * dimension
     match declared.place:
-        case "matrix" | "signal":
+        case "matrix" | "matrix field" | "signal":
             return value
         case "spatial":
             return value if declared.components > 1 else value.reshape(1, *value.shape[value.dim() - dimension :])
@@ -198,12 +204,22 @@ def _components(name: str, value: Tensor, place: str, grid: tuple[int, ...]) -> 
     match place:
         case "matrix":
             return 1
+        case "matrix field":
+            expected = (len(grid),) * 2 + grid
+            if shape != expected:
+                raise ParameterError(
+                    f"fs.Spatial parameter {name!r} has shape {shape}, expected {expected} for a field of matrices"
+                )
+            return 1
         case "spatial":
             if not grid:
                 raise ParameterError(f"parameter {name!r} is fs.Spatial, but the equation has no grid")
-            if shape[-len(grid) :] != grid or len(shape) - len(grid) not in (0, 1):
+            own = shape[len(shape) - len(grid) :]
+            fits = len(own) == len(grid) and all(n in (1, points) for n, points in zip(own, grid, strict=True))
+            if not fits or len(shape) - len(grid) not in (0, 1):
                 raise ParameterError(
-                    f"fs.Spatial parameter {name!r} has shape {shape}, expected {grid} or (C, {str(grid)[1:]}"
+                    f"fs.Spatial parameter {name!r} has shape {shape}, expected {grid} or (C, {str(grid)[1:]}, with 1 "
+                    "along axes on which it does not depend"
                 )
             return shape[0] if len(shape) > len(grid) else 1
         case "per sample":

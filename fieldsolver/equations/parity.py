@@ -1,12 +1,15 @@
-"""How an expression behaves under reflection at a wall: even (+1), odd (-1), or neither (0)."""
+"""How an expression continues beyond the end of an axis: evenly (+1), oddly (-1), or neither (0).
+
+At a wall this is its symmetry under reflection; on an axis that closes on itself, the sign with which it returns.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fieldsolver.space.boundary import Dirichlet, Neumann, Side
+from fieldsolver.space.boundary import AntiPeriodic, Dirichlet, Neumann, Side, is_closed
 
-from .calculus.expansion import COMPOSED, expand
+from .calculus.expansion import expand, is_composed
 from .graph import (
     Component,
     CoordinateSymbol,
@@ -23,6 +26,7 @@ from .graph import (
     Quotient,
     SpatialOperator,
     Sum,
+    Transfer,
     Treatment,
 )
 from .vocabulary import FUNCTIONS, OPERATORS
@@ -33,13 +37,15 @@ if TYPE_CHECKING:
 
 def parity(node: Node, layout: Layout, side: Side) -> int:
     """Parity of `node` under reflection at `side`, when the fields there are reflected homogeneously."""
-    if not node.depends & Depends.SPACE:
+    if not node.depends & Depends.SPACE or side in layout.required_grid().poles:
         return 1
     if isinstance(node, FieldSymbol):
         return _field_parity(node, layout, side)
+    if isinstance(node, Transfer):
+        return 0  # beyond the ends of another grid it has no mirror image on this one
     if isinstance(node, CoordinateSymbol):
         return 0 if node.axis == side[0] else 1
-    if isinstance(node, SpatialOperator) and node.name in COMPOSED:
+    if isinstance(node, SpatialOperator) and is_composed(node):
         return parity(expand(node, layout.dimension), layout, side)
     below = [parity(operand, layout, side) for operand in node.operands]
     match node:
@@ -65,10 +71,13 @@ def parity(node: Node, layout: Layout, side: Side) -> int:
 
 
 def _field_parity(node: FieldSymbol, layout: Layout, side: Side) -> int:
+    condition = layout.conditions[node.name][side]
+    if is_closed(condition):
+        return -1 if isinstance(condition, AntiPeriodic) else 1
     value = layout.wall_values[node.name].get(side)
     if not (isinstance(value, Number) and value.value == 0):
         return 0
-    match layout.conditions[node.name][side]:
+    match condition:
         case Neumann():
             return 1
         case Dirichlet():
@@ -99,5 +108,6 @@ def _operator(node: SpatialOperator, below: list[int], side: Side, layout: Layou
     if node.name == "diffusion":
         # Fluxes towards the wall meet a coefficient that is reflected evenly, whatever it is; those along it do not.
         return below[1] if layout.dimension == 1 or below[0] == 1 else 0
-    flips = word.axis == side[0] and word.derivative_order % 2 == 1
+    # A slope changes its sign in a mirror, but not where the axis continues at its other end.
+    flips = word.axis == side[0] and word.derivative_order % 2 == 1 and not layout.is_closed(side[0])
     return _product(below) * (-1 if flips else 1)

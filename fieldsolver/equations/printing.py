@@ -24,10 +24,12 @@ from .graph import (
     Stack,
     Sum,
     Symbol,
+    Transfer,
     Treatment,
     VelocitySymbol,
     walk,
 )
+from .vocabulary import OPERATORS
 
 # Binding strength, as in Python: a child weaker than its place is put in brackets.
 _COMPARISON, _SUM, _PRODUCT, _UNARY, _POWER, _ATOM = range(6)
@@ -85,7 +87,9 @@ def _render(node: Node, texts: dict[Node, str]) -> str:
         return f"{inside(left, _SUM)} {node.content[0]} {inside(right, _SUM)}"
     if isinstance(node, Component):
         return f"{inside(node.operands[0], _ATOM)}[{node.content[0]}]"
-    if isinstance(node, (Function, SpatialOperator, ModuleCall, Dot, Reduction, Treatment, Stack)):
+    if isinstance(node, SpatialOperator) and node.coordinates != "cartesian" and OPERATORS[node.name].axis is not None:
+        return f"gradient({texts[node.operands[0]]})[{OPERATORS[node.name].axis}]"
+    if isinstance(node, (Function, SpatialOperator, ModuleCall, Dot, Reduction, Transfer, Treatment, Stack)):
         return f"{node.content[0]}({', '.join(texts[child] for child in node.operands)})"
     raise TypeError(f"no text is defined for {type(node).__name__} nodes")
 

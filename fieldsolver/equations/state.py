@@ -1,10 +1,15 @@
-"""States: the fields of a system as one tensor ``(*batch, C, *grid)``, and back."""
+"""States: the fields of a system as one tensor ``(*batch, C, *grid)``, and back.
+
+Fields on grids of their own, of different resolution, lie one after the other in ``(*batch, N)``, flattened.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -20,13 +25,20 @@ class StateSpace:
 
     Attributes:
         fields: first component and number of components per field, in state order.
-        grid_shape: points per axis, empty without a grid.
+        grid_shape: points per axis, empty without a grid and where fields have grids of their own.
         complex_fields: names of the complex fields.
+        own_shapes: points per axis of every field, where they have grids of their own; else empty.
+        places: first entry and number of entries per field, along the axis of components or of the flat state.
     """
 
     fields: Mapping[str, tuple[int, int]]
     grid_shape: tuple[int, ...]
     complex_fields: tuple[str, ...]
+    own_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    places: Mapping[str, tuple[int, int]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "places", _places(self.fields, self.own_shapes))
 
     @property
     def components(self) -> int:
@@ -35,16 +47,34 @@ class StateSpace:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(C, *grid)``."""
+        """``(C, *grid)``, or ``(N,)`` where fields have grids of their own."""
+        if self.own_shapes:
+            return (sum(length for _, length in self.places.values()),)
         return (self.components, *self.grid_shape)
 
     @property
     def dimension(self) -> int:
-        """Number of grid axes."""
+        """Number of grid axes of the state as one tensor."""
         return len(self.grid_shape)
 
-    def pack(self, state: Mapping[str, Any] | Tensor) -> Tensor:
-        """One tensor out of a dict of fields; see `FieldEquation.pack`."""
+    def shape_of(self, name: str) -> tuple[int, ...]:
+        """Points per axis of one field."""
+        return self.own_shapes[name] if self.own_shapes else self.grid_shape
+
+    def part(self, y: Tensor, name: str) -> Tensor:
+        """One field of ``(*lead, C, *grid)``, as ``(*lead, c, *grid)``."""
+        part = y.narrow(-1 - self.dimension, *self.places[name])
+        return part.unflatten(-1, (self.fields[name][1], *self.own_shapes[name])) if self.own_shapes else part
+
+    def join(self, parts: Sequence[Tensor]) -> Tensor:
+        """One tensor of all fields, each ``(*lead, c, *grid)``."""
+        if self.own_shapes:
+            axes = [1 + len(shape) for shape in self.own_shapes.values()]
+            return torch.cat([part.flatten(-own) for part, own in zip(parts, axes, strict=True)], dim=-1)
+        return torch.cat(list(parts), dim=-1 - self.dimension) if len(parts) > 1 else parts[0]
+
+    def pack(self, state: Mapping[str, Any] | Tensor, inside: Tensor | None = None) -> Tensor:
+        """One tensor out of a dict of fields, zero outside a mask if there is one; see `FieldEquation.pack`."""
         packed = state if isinstance(state, Tensor) else self._pack_fields(state)
         trailing = tuple(packed.shape[packed.dim() - len(self.shape) :])
         if packed.dim() < len(self.shape) or trailing != self.shape:
@@ -53,21 +83,28 @@ class StateSpace:
                 f"the state has shape {tuple(packed.shape)}, expected (*batch, {expected}): "
                 f"{self.components} component(s) for {listing(self.fields)}"
             )
-        return self._checked(packed)
+        return self._checked(packed if inside is None else self._masked(packed, inside.to(packed.device)))
+
+    def _masked(self, packed: Tensor, inside: Tensor) -> Tensor:
+        """Zeros outside, which hide whatever was there; a single state is repeated for every domain."""
+        if inside.dim() > self.dimension:
+            batch = packed.shape[: packed.dim() - len(self.shape)] or inside.shape[:1]
+            if batch.numel() != inside.shape[0]:
+                raise StateError(f"mask= has {inside.shape[0]} samples, but the state has {batch.numel()}")
+            inside = inside.reshape(*batch, 1, *self.grid_shape)
+        return torch.where(inside, packed, 0)
 
     def unpack(self, y: Tensor) -> dict[str, Tensor]:
         """The fields of ``(*lead, C, *grid)``, each ``(*lead, *grid)`` or ``(*lead, c, *grid)``."""
-        axis = y.dim() - 1 - self.dimension
         fields = {}
-        for name, (start, size) in self.fields.items():
-            part = y.narrow(axis, start, size)
-            fields[name] = part.squeeze(axis) if size == 1 else part
+        for name, (_, size) in self.fields.items():
+            part = self.part(y, name)
+            fields[name] = part.squeeze(-1 - len(self.shape_of(name))) if size == 1 else part
         return fields
 
     def columns(self, y: Tensor) -> list[Tensor]:
         """The fields of ``(*lead, C, *grid)``, each ``(*lead, c, *grid)``; real fields are real."""
-        axis = -1 - self.dimension
-        columns = [y.narrow(axis, start, size) for start, size in self.fields.values()]
+        columns = [self.part(y, name) for name in self.fields]
         if not y.is_complex():
             return columns
         # Real fields beside complex ones ride in the same tensor.
@@ -84,7 +121,8 @@ class StateSpace:
         if missing:
             raise StateError(f"the state lacks the field {missing[0]!r}; give all of {listing(self.fields)}")
         tensors = {name: self._field_tensor(name, state[name]) for name in self.fields}
-        batches = {name: t.shape[: t.dim() - 1 - self.dimension] for name, t in tensors.items()}
+        own = {name: 1 + len(self.shape_of(name)) for name in tensors}
+        batches = {name: t.shape[: t.dim() - own[name]] for name, t in tensors.items()}
         try:
             batch = torch.broadcast_shapes(*batches.values())
         except RuntimeError:
@@ -95,10 +133,7 @@ class StateSpace:
         dtype = _common_dtype(arrays) or torch.get_default_dtype()
         if any(t.is_complex() for t in tensors.values()):
             dtype = torch.promote_types(dtype, torch.complex32)
-        return torch.cat(
-            [t.to(dtype).expand(*batch, *t.shape[t.dim() - 1 - self.dimension :]) for t in tensors.values()],
-            dim=-1 - self.dimension,
-        )
+        return self.join([t.to(dtype).expand(*batch, *t.shape[t.dim() - own[name] :]) for name, t in tensors.items()])
 
     def _field_tensor(self, name: str, value: Any) -> Tensor:
         size = self.fields[name][1]
@@ -109,13 +144,14 @@ class StateSpace:
             raise StateError(f"field {name!r} must be a tensor, an array or a number, got {value!r}") from None
         if not (tensor.is_floating_point() or tensor.is_complex()):
             tensor = tensor.to(torch.get_default_dtype())
-        own = (size, *self.grid_shape) if size > 1 else self.grid_shape
+        grid = self.shape_of(name)
+        own = (size, *grid) if size > 1 else grid
         if tensor.dim() == 0 and own:
             tensor = tensor.expand(own)
         if tuple(tensor.shape[tensor.dim() - len(own) :]) != own or tensor.dim() < len(own):
             expected = ", ".join(map(str, own))
             raise StateError(f"field {name!r} has shape {tuple(tensor.shape)}, expected (*batch, {expected})")
-        return tensor if size > 1 else tensor.unsqueeze(-1 - self.dimension)
+        return tensor if size > 1 else tensor.unsqueeze(-1 - len(grid))
 
     def _checked(self, packed: Tensor) -> Tensor:
         if not (packed.is_floating_point() or packed.is_complex()) or packed.dtype in (torch.float16, torch.bfloat16):
@@ -139,6 +175,16 @@ class StateSpace:
             bad = next(name for name in self.fields if not fields[name].all())
             raise StateError(f"the initial state of {bad!r} contains NaN or infinity")
         return packed
+
+
+def _places(
+    fields: Mapping[str, tuple[int, int]], own_shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, tuple[int, int]]:
+    if not own_shapes:
+        return dict(fields)
+    lengths = {name: size * math.prod(own_shapes[name]) for name, (_, size) in fields.items()}
+    ends = dict(zip(lengths, accumulate(lengths.values()), strict=True))
+    return {name: (ends[name] - length, length) for name, length in lengths.items()}
 
 
 def _as_tensor(value: Any) -> Tensor:

@@ -7,12 +7,15 @@ from functools import partial
 from typing import Any
 
 from fieldsolver.errors import EquationTypeError, listing, nearest
-from fieldsolver.space.grid import Grid
+from fieldsolver.space.coordinate_systems import GRAPH
 
 from . import build
+from .coordinates import coordinates_of
+from .domains import GridDeclaration, distinct_grids
 from .graph import FieldSymbol, Node, VelocitySymbol
+from .graph_domain import refuse_coordinate
 from .modules import module_builder
-from .vocabulary import CONSTANTS, FUNCTIONS, NOISES, OPERATORS, REDUCTIONS, TREATMENTS, WORDS
+from .vocabulary import AXES, CONSTANTS, FUNCTIONS, NOISES, OPERATORS, REDUCTIONS, TRANSFERS, TREATMENTS, WORDS
 
 
 class Symbols:
@@ -25,12 +28,15 @@ class Symbols:
         fs.FieldEquation({u: D*s.laplacian(u) - s.sin(u)}, grid=grid, boundary=..., parameters={"D": 0.1})
 
     Args:
-        grid: the grid of the equation, or None; operators must know the number of axes.
+        grid: the grid of the equation, or a grid per field, or None; operators must know the number of axes.
+        metric: that of the equation, if it has one.
     """
 
-    def __init__(self, grid: Grid | None = None) -> None:
-        self._grid = grid
-        self._dimension = grid.dimension if grid is not None else 0
+    def __init__(self, grid: GridDeclaration = None, *, metric: Any = None) -> None:
+        self._grids = distinct_grids(grid)
+        self._axes = self._grids[0].axes if self._grids else ()
+        self._coordinates = coordinates_of(self._grids, metric)
+        self._dimension = 1 if self._coordinates == GRAPH else len(self._axes)
 
     def field(self, name: str, components: int = 1, *, is_complex: bool = False) -> FieldSymbol:
         """A field."""
@@ -56,11 +62,11 @@ class Symbols:
 
     def module(self, name: str, module: Any) -> Callable[..., Node]:
         """A function that builds calls of a module."""
-        return module_builder(name, module, self._grid.shape if self._grid is not None else ())
+        return module_builder(name, module, *([grid.shape for grid in self._grids] or [()]))
 
     def convolve(self, kernel: str, operand: Any) -> Node:
         """Convolution with a declared kernel, given by its name."""
-        return build.convolution(kernel, operand, dimension=self._dimension)
+        return build.convolution(kernel, operand, dimension=self._dimension, coordinates=self._coordinates)
 
     def dot(self, left: Any, right: Any) -> Node:
         """``sum_i a_i b_i``."""
@@ -72,26 +78,29 @@ class Symbols:
         return build.time()
 
     def coordinate(self, name: str) -> Node:
-        """``x``, ``y`` or ``z``."""
-        axes = self._grid.axes if self._grid is not None else ()
-        if name not in axes:
-            raise EquationTypeError(f"the grid has no coordinate {name!r}; it has {listing(axes)}")
-        return build.coordinate(name, axes.index(name))
+        """``x``, ``y`` or ``z``, ``r`` or ``theta``: a coordinate of the grid."""
+        if self._coordinates == GRAPH:
+            refuse_coordinate(name)
+        if name not in self._axes:
+            raise EquationTypeError(f"the grid has no coordinate {name!r}; it has {listing(self._axes)}")
+        return build.coordinate(name, self._axes.index(name))
 
     def __getattr__(self, name: str) -> Any:
         """Every other word: ``s.laplacian``, ``s.sin``, ``s.pi``, ``s.x``, ``s.white_noise`` ..."""
         if name in FUNCTIONS:
             return partial(build.function, name)
         if name in OPERATORS:
-            return partial(build.operator, name, dimension=self._dimension)
+            return partial(build.operator, name, dimension=self._dimension, coordinates=self._coordinates)
         if name in REDUCTIONS:
             return partial(build.reduction, name, dimension=self._dimension)
+        if name in TRANSFERS:
+            return partial(build.transfer, name)
         if name in TREATMENTS:
             return partial(build.treatment, name)
         if name in NOISES:
             return partial(build.noise, name)
         if name in CONSTANTS:
             return build.constant(name)
-        if name in ("x", "y", "z"):
+        if name in self._axes or name in AXES:
             return self.coordinate(name)
         raise AttributeError(f"the equation language has no word {name!r}{nearest(name, WORDS)}")

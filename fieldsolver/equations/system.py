@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from fieldsolver.errors import EquationError, listing, nearest
 from fieldsolver.space.convolution import Kernel
-from fieldsolver.space.grid import Grid
 
 from .declaration import Given, make_scope
+from .domains import GridDeclaration
 from .field_equation import FieldEquation
 from .graph import Node
 from .parameters import Parameter, PerSample, Spatial
@@ -62,13 +62,14 @@ class System:
 
     @classmethod
     def equation(
-        cls, *, grid: Grid | None = None, boundary: Any = None, space_order: int = 2, calculus: str | None = None,
+        cls, *, grid: GridDeclaration = None, boundary: Any = None, space_order: int | None = None, scheme: Any = None,
+        calculus: str | None = None, mask: Tensor | None = None, metric: Any = None,
         **overrides: Any,
     ) -> FieldEquation:  # fmt: skip
         """Trace `rates` once and return the equation.
 
         Args:
-            grid, boundary, space_order, calculus: as for `FieldEquation`.
+            grid, boundary, space_order, scheme, calculus, mask, metric: as for `FieldEquation`.
             **overrides: other values for parameters, modules or kernels of the class.
         """
         declared = _declared(cls, overrides)
@@ -84,11 +85,14 @@ class System:
             "components": {n: f.components for n, f in fields.items()},
             "complex_fields": tuple(n for n, f in fields.items() if f.is_complex),
             "space_order": space_order,
+            "scheme": scheme,
             "calculus": calculus,
+            "mask": mask,
+            "metric": metric,
         }
         orders = {name: field.order for name, field in fields.items()}
-        scope, _, _ = make_scope(list(fields), orders, Given(**options))
-        words = Symbols(grid)
+        scope, _, _ = make_scope(list(fields), orders, Given(**options).for_fields(list(fields)))
+        words = Symbols(grid, metric=metric)
         names = {**scope.symbols, **scope.modules, **{name: name for name in scope.kernels}}
         rates = cls.rates(SimpleNamespace(**names), words)  # type: ignore[arg-type]  # symbols in place of an instance
         if not isinstance(rates, Mapping) or set(rates) != set(fields):

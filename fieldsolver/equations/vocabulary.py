@@ -68,6 +68,7 @@ class OperatorWord:
         axis: the axis it acts along, or None for all.
         derivative_order: order of the highest derivative it takes.
         linear: linear in its last argument.
+        spectral: exists on spectral axes only.
     """
 
     arguments: str
@@ -75,6 +76,7 @@ class OperatorWord:
     axis: int | None = None
     derivative_order: int = 2
     linear: bool = True
+    spectral: bool = False
 
 
 OPERATORS: dict[str, OperatorWord] = {
@@ -86,6 +88,7 @@ OPERATORS: dict[str, OperatorWord] = {
     "curl": OperatorWord("curl(v)", derivative_order=1),
     "advection": OperatorWord("advection(v, u)", arity=2, derivative_order=1),
     "biharmonic": OperatorWord("biharmonic(u)", derivative_order=4),
+    "fractional_laplacian": OperatorWord("fractional_laplacian(s, u)", arity=2, spectral=True),
 }
 for _axis, _name in enumerate(AXES):
     OPERATORS[f"d_d{_name}"] = OperatorWord(f"d_d{_name}(u)", axis=_axis, derivative_order=1)
@@ -94,13 +97,14 @@ for _axis, _name in enumerate(AXES):
         OPERATORS[_word] = OperatorWord(f"{_word}(u)", axis=_axis, derivative_order=_order)
 
 REDUCTIONS: tuple[str, ...] = ("integral", "mean")
+TRANSFERS: tuple[str, ...] = ("restrict", "prolong")
 TREATMENTS: tuple[str, ...] = ("implicit", "explicit")
 NOISES: dict[str, int] = {"white_noise": 1, "coloured_noise": 2}
 FORMS: dict[str, str] = {
     "dot": "dot(a, b)",
     "d_dt": "d_dt(u)",
     "convolve": "convolve(kernel, u)",
-    **{name: f"{name}(u)" for name in (*REDUCTIONS, *TREATMENTS)},
+    **{name: f"{name}(u)" for name in (*REDUCTIONS, *TRANSFERS, *TREATMENTS)},
     "white_noise": "white_noise(0)",
     "coloured_noise": "coloured_noise(0, length)",
 }

@@ -12,6 +12,8 @@ from fieldsolver.results import provenance_attributes
 if TYPE_CHECKING:
     import xarray
 
+    from fieldsolver.equations import FieldEquation
+
     from .solution import Solution
 
 
@@ -32,14 +34,14 @@ def to_dataset(solution: Solution) -> xarray.Dataset:
 
 
 def _named(solution: Solution) -> dict[str, Tensor]:
-    return {"y": solution.y} if solution.equation is None else solution.fields
+    return {"y": solution.y} if solution.equation is None else solution.fields_inside()
 
 
 def _own_dims(solution: Solution, name: str, values: Tensor, batch: int) -> list[str]:
     equation = solution.equation
     if equation is None:
         return [f"y_{i}" for i in range(values.dim() - 1 - batch)]
-    axes = list(equation.grid.axes) if equation.grid is not None else []
+    axes = list(equation.axes_of(name))
     return [f"component_{name}", *axes] if equation.layout.fields[name][1] > 1 else axes
 
 
@@ -51,11 +53,20 @@ def _real_parts(values: Tensor) -> list[tuple[str, np.ndarray]]:
 
 def _coordinates(solution: Solution) -> dict[str, Any]:
     coordinates: dict[str, Any] = {"time": ("time", _array(solution.t), {"units": "1", "long_name": "time"})}
-    grid = solution.equation.grid if solution.equation is not None else None
-    for axis, name in enumerate(grid.axes if grid is not None else ()):
-        positions = grid.coordinate(axis).numpy()  # type: ignore[union-attr]  # not None where there are axes
-        coordinates[name] = (name, positions, {"units": "1", "long_name": f"coordinate {name}"})
+    for field in solution.equation.statements if solution.equation is not None else ():
+        coordinates |= grid_coordinates(solution.equation, field)  # type: ignore[arg-type]  # not None where it has fields
     return coordinates
+
+
+def grid_coordinates(equation: FieldEquation, field: str) -> dict[str, Any]:
+    """Positions along the axes of one field, as xarray takes them."""
+    grid = equation.grid_of(field)
+    if grid is None:
+        return {}
+    return {
+        name: (name, grid.coordinate(axis).numpy(), {"units": "1", "long_name": f"coordinate {name}"})
+        for axis, name in enumerate(equation.axes_of(field))
+    }
 
 
 def _attributes(solution: Solution) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from torch import Tensor
 from fieldsolver.equations import FieldEquation
 from fieldsolver.equations.graph import Noise
 from fieldsolver.equations.knowledge import LinearPart, TermReport, conserved_linear, linear_part
-from fieldsolver.errors import FieldSolverError, OptionError
+from fieldsolver.errors import FieldSolverError, OptionError, listing
 from fieldsolver.methods import METHODS
 
 from .stability_limit import StepLimit, all_limits, evaluations_per_step
@@ -72,9 +72,12 @@ class Explanation:
         shown = ", ".join(f"{name} = {value}" for name, value in equation.describe_parameters().items())
         if shown:
             lines.append(f"with {shown}")
-        if equation.grid is not None:
-            spacing = ", ".join(f"{h:.4g}" for h in equation.grid.spacing)
-            lines.append(f"on {equation.grid}, spacing {spacing}, differences of order {equation.layout.space_order}")
+        if equation.layout.graph is not None:
+            lines.append(f"on {equation.layout.graph}")
+        for grid, fields in equation.fields_by_grid().items():
+            spacing = ", ".join(f"{h:.4g}" for h in grid.spacing)
+            shown = f"{listing(fields)} " if equation.layout.domains else ""
+            lines.append(f"{shown}on {grid}, spacing {spacing}, {equation.layout.of(fields[0]).schemes_text()}")
         return lines
 
     def _terms(self) -> list[str]:

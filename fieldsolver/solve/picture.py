@@ -13,6 +13,8 @@ from fieldsolver.errors import MissingDependencyError, OptionError, listing, nea
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from fieldsolver.space.grid import Grid
+
     from .solution import Solution
 
 MAX_FIELDS = 4
@@ -23,7 +25,7 @@ def plot_solution(solution: Solution, fields: list[str] | None = None) -> Figure
     from matplotlib.figure import Figure
 
     arrays = _arrays(solution, fields)
-    dimension = solution.equation.dimension if solution.equation is not None else 0
+    dimension = solution.equation.layout.dimension if solution.equation is not None else 0
     if dimension == 0:
         return _curves(solution, arrays)
     figure = Figure(figsize=(4.2 * len(arrays), 3.8), layout="constrained")
@@ -52,7 +54,7 @@ def animate_solution(solution: Solution, path: Path, field: str | None, fps: int
     figure = Figure(figsize=(4.6, 4.0), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    update = _animated_line if solution.equation.dimension == 1 else _animated_image
+    update = _animated_line if solution.equation.layout.dimension == 1 else _animated_image
     draw = update(axes, solution, name, values)
     animation = FuncAnimation(figure, draw, frames=len(values), interval=1000 / fps, blit=False)
     temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
@@ -79,12 +81,12 @@ def _arrays(solution: Solution, fields: list[str] | None) -> dict[str, np.ndarra
     if solution.equation is None:
         flat = solution.y.detach().cpu().reshape(len(solution.y), -1).numpy()
         return {f"y[{i}]": _real(flat[:, i]) for i in range(min(flat.shape[1], 8))}
-    known = solution.fields
+    known = solution.fields_inside()
     for name in fields or ():
         if name not in known:
             raise OptionError(f"there is no field {name!r}; fields: {listing(known)}{nearest(name, known)}")
     chosen = fields or list(known)[:MAX_FIELDS]
-    axes = 1 + solution.equation.dimension
+    axes = 1 + solution.equation.layout.dimension
     arrays = {}
     for name in chosen:
         values = known[name].detach().cpu().numpy()
@@ -111,11 +113,10 @@ def _curves(solution: Solution, arrays: dict[str, np.ndarray]) -> Figure:
 
 
 def _space_time(axes: Any, solution: Solution, name: str, values: np.ndarray) -> None:
-    (low, high), t = _grid_bounds(solution)[0], solution.t.numpy()
-    x = solution.equation.grid.coordinate(0).numpy()  # type: ignore[union-attr]  # called with a grid only
+    (x, (low, high), label), t = _abscissa(solution, name), solution.t.numpy()
     mesh = axes.pcolormesh(x, t, values, shading="nearest", cmap="viridis", rasterized=True)
     axes.set_xlim(low, high)
-    axes.set_xlabel("x")
+    axes.set_xlabel(label)
     axes.set_ylabel("t")
     axes.set_title(name)
     axes.figure.colorbar(mesh, ax=axes)
@@ -124,7 +125,7 @@ def _space_time(axes: Any, solution: Solution, name: str, values: np.ndarray) ->
 def _snapshot(axes: Any, solution: Solution, name: str, values: np.ndarray) -> Any:
     if values.ndim == 3:
         values = values[:, :, values.shape[2] // 2]
-    (x0, x1), (y0, y1) = _grid_bounds(solution)[:2]
+    (x0, x1), (y0, y1) = _grid(solution, name).bounds[:2]
     image = axes.imshow(values.T, origin="lower", extent=(x0, x1, y0, y1), cmap="viridis", interpolation="nearest")
     axes.set_xlabel("x")
     axes.set_ylabel("y")
@@ -133,12 +134,12 @@ def _snapshot(axes: Any, solution: Solution, name: str, values: np.ndarray) -> A
 
 
 def _animated_line(axes: Any, solution: Solution, name: str, values: np.ndarray) -> Any:
-    x = solution.equation.grid.coordinate(0).numpy()  # type: ignore[union-attr]  # called with a grid only
-    (line,) = axes.plot(x, values[0])
+    x, _, label = _abscissa(solution, name)
+    (line,) = axes.plot(x, values[0], "." if label == "vertex" else "-")
     low, high = np.nanmin(values), np.nanmax(values)
     margin = 0.05 * (high - low) or 1.0
     axes.set_ylim(low - margin, high + margin)
-    axes.set_xlabel("x")
+    axes.set_xlabel(label)
     axes.set_ylabel(name)
 
     def draw(frame: int) -> list[Any]:
@@ -163,5 +164,14 @@ def _animated_image(axes: Any, solution: Solution, name: str, values: np.ndarray
     return draw
 
 
-def _grid_bounds(solution: Solution) -> tuple[tuple[float, float], ...]:
-    return solution.equation.grid.bounds  # type: ignore[union-attr]  # called with a grid only
+def _abscissa(solution: Solution, name: str) -> tuple[np.ndarray, tuple[float, float], str]:
+    """Where the points of a field with one axis lie, from where to where, and the name of that axis."""
+    graph = solution.equation.layout.graph  # type: ignore[union-attr]  # called with a grid or a graph only
+    if graph is not None:  # the vertices by their numbers: there is no other place to put them
+        return np.arange(graph.vertices), (-0.5, graph.vertices - 0.5), "vertex"
+    grid = _grid(solution, name)
+    return grid.coordinate(0).numpy(), grid.bounds[0], grid.axes[0]
+
+
+def _grid(solution: Solution, name: str) -> Grid:
+    return solution.equation.grid_of(name)  # type: ignore[union-attr,return-value]  # called with a grid only

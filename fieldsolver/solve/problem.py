@@ -77,6 +77,8 @@ def _from_equation(
             raise StateError(
                 f"fs.PerSample parameter {name!r} has {samples} samples, but the state has {flat.shape[0]}"
             )
+    kernels, mask = len(equation.layout.kernels), equation.layout.mask
+    flags += [False] * kernels + [mask is not None and mask.samples is not None] * len(equation.mask_values())
     per_sample = (*flags, *([False] * (len(parameters) - len(flags))))
     return Problem(VectorField(function, parameters, per_sample), flat, batch, equation, "checkpointed")
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from fieldsolver.equations import FieldEquation
@@ -92,6 +94,16 @@ class Solution:
             raise OptionError("a plain function has no named fields; use solution.y")
         return self.equation.unpack(self.y)
 
+    def fields_inside(self) -> dict[str, Tensor]:
+        """All fields by name, NaN outside a mask: what pictures and labelled data show."""
+        fields, equation = self.fields, self.equation
+        if equation is None or equation.layout.mask is None:
+            return fields
+        mask = equation.layout.mask
+        batch = self.status.shape if mask.samples is not None else ()
+        inside = mask.inside.reshape(*batch, 1, *mask.grid.shape).to(self.y.device)
+        return equation.unpack(torch.where(inside, self.y, math.nan))
+
     @property
     def success(self) -> bool:
         """Whether every sample reached the end."""
@@ -113,7 +125,10 @@ class Solution:
         return self.dense(t)
 
     def to_xarray(self) -> xarray.Dataset:
-        """A labelled dataset, one variable per field, ready for ``to_netcdf``; complex ones become ``_re``, ``_im``."""
+        """A labelled dataset, one variable per field, ready for ``to_netcdf``; complex ones become ``_re``, ``_im``.
+
+        Outside a mask it holds NaN.
+        """
         from .dataset import to_dataset
 
         return to_dataset(self)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,11 @@ class Periodic(Condition):
 
 
 @dataclass(frozen=True)
+class AntiPeriodic(Condition):
+    """The two ends of the axis are the same place, where the field changes its sign: ``u(x + L) = -u(x)``."""
+
+
+@dataclass(frozen=True)
 class Dirichlet(Condition):
     """``u = value`` on the wall; `value` is a number or an expression such as ``"sin(2*pi*t)"``."""
 
@@ -46,6 +51,11 @@ class Neumann(Condition):
     """Outward normal derivative ``du/dn = value``; `value` is a number or an expression."""
 
     value: Value = 0.0
+
+
+@dataclass(frozen=True)
+class Pole(Neumann):
+    """What stands for a condition where coordinates end without a wall: nothing flows through an end without area."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,40 @@ class Robin(Condition):
             raise BoundaryError("Robin with b = 0 is a Dirichlet condition; write Dirichlet(g/a)")
 
 
+@dataclass(frozen=True)
+class Absorbing(Condition):
+    """Waves of speed `speed` leave: ``du/dt + speed du/dn = 0``, for fields of second order in time.
+
+    Exact for waves that meet the wall at a right angle; one at the angle ``phi`` to the normal comes back with the
+    amplitude ``(1 - cos phi)/(1 + cos phi)``.
+
+    Args:
+        speed: a positive number or an expression, such as the name of a parameter.
+
+    Raises:
+        BoundaryError: the speed is a number that is not positive.
+
+    References:
+        Engquist & Majda, Math. Comp. 31 (1977) 629, the first approximation.
+    """
+
+    speed: Value
+
+    def __post_init__(self) -> None:
+        speed = self.speed
+        number = isinstance(speed, (int, float)) and not isinstance(speed, bool) and math.isfinite(speed) and speed > 0
+        if not isinstance(speed, str) and not number:
+            raise BoundaryError(
+                f"Absorbing needs the speed of the waves, a positive number or an expression such as "
+                f"'c', got {self.speed!r}"
+            )
+
+
+def is_closed(condition: Condition) -> bool:
+    """Whether the axis closes on itself there, with or without a change of sign."""
+    return isinstance(condition, (Periodic, AntiPeriodic))
+
+
 Side = tuple[int, int]
 """``(axis, end)`` with end 0 for low and 1 for high."""
 
@@ -76,7 +120,7 @@ Declaration = Condition | Mapping[str, Any] | None
 
 
 def resolve_boundary(
-    declaration: Declaration, fields: Sequence[str], axes: Sequence[str]
+    declaration: Declaration, fields: Sequence[str], axes: Sequence[str], poles: Collection[Side] = ()
 ) -> dict[str, dict[Side, Condition]]:
     """Return ``{field: {(axis, end): condition}}``, complete.
 
@@ -84,6 +128,7 @@ def resolve_boundary(
         declaration: one condition for everything, or a dict keyed by field (``"u"``) or side (``"x"``, ``"y-"``).
         fields: names of the fields.
         axes: names of the axes.
+        poles: sides where the domain ends without a wall, as `Grid.poles` gives them.
     """
     if not axes:
         if declaration is not None:
@@ -100,7 +145,8 @@ def resolve_boundary(
         per_field = _split_by_field(declaration, fields, axes)
     else:
         raise BoundaryError(f"boundary must be a condition such as fs.Periodic() or a dict, got {declaration!r}")
-    resolved = {name: _resolve_sides(name, per_field[name], axes) for name in fields}
+    resolved = {name: _resolve_sides(name, per_field[name], axes, poles) for name in fields}
+    _check_poles(resolved, axes, poles)
     _check_periodic(resolved, axes)
     return resolved
 
@@ -121,9 +167,11 @@ def _split_by_field(
     return dict(declaration)
 
 
-def _resolve_sides(field: str, declaration: Declaration, axes: Sequence[str]) -> dict[Side, Condition]:
+def _resolve_sides(
+    field: str, declaration: Declaration, axes: Sequence[str], poles: Collection[Side]
+) -> dict[Side, Condition]:
     if isinstance(declaration, Condition):
-        declaration = dict.fromkeys(axes, declaration)
+        declaration = _on_all_walls(declaration, axes, poles)
     if not isinstance(declaration, Mapping):
         raise BoundaryError(f"the boundary of {field!r} must be a condition or a dict of sides, got {declaration!r}")
     resolved: dict[Side, Condition] = {}
@@ -134,9 +182,12 @@ def _resolve_sides(field: str, declaration: Declaration, axes: Sequence[str]) ->
         if not isinstance(condition, Condition):
             raise BoundaryError(f"side {key!r} of {field!r} needs a condition such as fs.Neumann(0), got {condition!r}")
         for side in known[key]:
+            if side in poles:
+                raise BoundaryError(_no_wall(field, key, side, axes, poles))
             if side in resolved:
                 raise BoundaryError(f"side {side_name(side, axes)!r} of {field!r} is given twice")
             resolved[side] = condition
+    resolved |= dict.fromkeys(poles, Pole())
     for side in ((axis, end) for axis in range(len(axes)) for end in (0, 1)):
         if side not in resolved:
             raise BoundaryError(
@@ -146,10 +197,42 @@ def _resolve_sides(field: str, declaration: Declaration, axes: Sequence[str]) ->
     return dict(sorted(resolved.items()))
 
 
+def _on_all_walls(condition: Condition, axes: Sequence[str], poles: Collection[Side]) -> dict[str, Condition]:
+    names = (
+        name if not {(axis, 0), (axis, 1)} & set(poles) else side_name((axis, end), axes)
+        for axis, name in enumerate(axes)
+        for end in (0, 1)
+        if (axis, end) not in poles
+    )
+    return dict.fromkeys(names, condition)
+
+
+def _no_wall(field: str, key: str, side: Side, axes: Sequence[str], poles: Collection[Side]) -> str:
+    other = (side[0], 1 - side[1])
+    instead = "" if other in poles else f'; write "{side_name(other, axes)}" for the other end'
+    without = f"drop {key!r}" if key[-1] in "-+" or not instead else f"{key!r} means both ends"
+    return f"the boundary of {field!r} has a condition at {side_name(side, axes)!r}, but the pole has no wall: " + (
+        without + instead
+    )
+
+
+def _check_poles(
+    resolved: Mapping[str, Mapping[Side, Condition]], axes: Sequence[str], poles: Collection[Side]
+) -> None:
+    for axis, end in poles:
+        for field, sides in resolved.items():
+            other = sides[axis, 1 - end]
+            if is_closed(other):
+                raise BoundaryError(
+                    f"axis {axes[axis]!r} ends at a pole and cannot close on itself; give {field!r} a condition such "
+                    f'as fs.Neumann(0) at "{side_name((axis, 1 - end), axes)}" instead of {type(other).__name__}'
+                )
+
+
 def _check_periodic(resolved: Mapping[str, Mapping[Side, Condition]], axes: Sequence[str]) -> None:
     for axis, name in enumerate(axes):
         kinds = {
-            (field, side): isinstance(condition, Periodic)
+            (field, side): is_closed(condition)
             for field, sides in resolved.items()
             for side, condition in sides.items()
             if side[0] == axis
@@ -158,8 +241,14 @@ def _check_periodic(resolved: Mapping[str, Mapping[Side, Condition]], axes: Sequ
             field, side = next(key for key, periodic in kinds.items() if not periodic)
             raise BoundaryError(
                 f"axis {name!r} is periodic somewhere but side {side_name(side, axes)!r} of {field!r} is not; "
-                "an axis is periodic on both sides and for every field, or for none"
+                "an axis is periodic (or anti-periodic) on both sides and for every field, or for none"
             )
+        for field, sides in resolved.items():
+            if is_closed(sides[axis, 0]) and type(sides[axis, 0]) is not type(sides[axis, 1]):
+                raise BoundaryError(
+                    f"axis {name!r} of {field!r} is periodic at one end and anti-periodic at the other; "
+                    f'write {{"{name}": fs.Periodic()}} or {{"{name}": fs.AntiPeriodic()}}'
+                )
 
 
 def side_name(side: Side, axes: Sequence[str]) -> str:

@@ -5,14 +5,15 @@ With ``u_k`` the unknowns counted from the wall inwards and ``G_k`` the ghosts c
     G_k = mirror_k * u_(mirror of k) + wall_k * u_0 + data_k * g
 
 Cell-centred walls lie half-way between ``u_0`` and ``G_0`` (the mirror of ghost ``k`` is cell ``k``); node-centred
-walls are the node ``u_0`` itself (the mirror of ghost ``k`` is node ``k + 1``). The resulting operators are symmetric
+walls are the node ``u_0`` itself (the mirror of ghost ``k`` is node ``k + 1``). On non-uniform axes the mirror images
+have mirrored positions, so that only the distances differ. The resulting operators are symmetric
 and conserve mass under no-flux; their spectra are those of the cosine and sine transforms. At the wall they
 are of second order (of the order of the stencil when the solution has the symmetry of the reflection).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,9 +31,24 @@ class GhostRule:
     wall: tuple[float, ...]
     data: tuple[float, ...]
 
+    @property
+    def is_even(self) -> bool:
+        """Ghosts equal their mirror images."""
+        return self.mirror.count(1.0) == len(self.mirror)
+
+    @property
+    def is_odd(self) -> bool:
+        """Ghosts are the negatives of their mirror images."""
+        return self.mirror.count(-1.0) == len(self.mirror)
+
+    @property
+    def meets_wall(self) -> bool:
+        """Ghosts depend on the unknown on the wall, too."""
+        return self.wall.count(0.0) < len(self.wall)
+
 
 def ghost_rule(condition: Condition, width: int, spacing: float, *, on_node: bool) -> GhostRule:
-    """The rule of one side.
+    """The rule of one side of a uniform axis; see `ghost_rule_at`.
 
     Args:
         condition: Dirichlet, Neumann or Robin.
@@ -40,13 +56,26 @@ def ghost_rule(condition: Condition, width: int, spacing: float, *, on_node: boo
         spacing: grid spacing along the axis.
         on_node: the wall is an unknown (node-centred) instead of half a cell away.
     """
-    # Distance between ghost k and its mirror image; the wall is half-way.
-    distance = [(2 * (k + 1) if on_node else 2 * k + 1) * spacing for k in range(width)]
-    ones, zeros = (1.0,) * width, (0.0,) * width
+    first = 2 if on_node else 1
+    return ghost_rule_at(condition, [(first + 2 * k) * spacing for k in range(width)], on_node=on_node)
+
+
+def ghost_rule_at(condition: Condition, distance: Sequence[float], *, on_node: bool) -> GhostRule:
+    """The rule of one side.
+
+    Args:
+        condition: Dirichlet, Neumann or Robin.
+        distance: from every ghost layer to its mirror image, the wall half-way, as `Grid.mirror_distances` gives it.
+        on_node: the wall is an unknown (node-centred) instead of lying between two.
+
+    Raises:
+        BoundaryError: a Robin condition from which a ghost value drops out.
+    """
+    ones, zeros = (1.0,) * len(distance), (0.0,) * len(distance)
     match condition:
         case Dirichlet():
             # (G + u)/2 = g
-            return GhostRule((-1.0,) * width, zeros, (2.0,) * width)
+            return GhostRule((-1.0,) * len(distance), zeros, (2.0,) * len(distance))
         case Neumann():
             # (G - u)/distance = g
             return GhostRule(ones, zeros, tuple(distance))
@@ -58,11 +87,25 @@ def ghost_rule(condition: Condition, width: int, spacing: float, *, on_node: boo
             denominators = [a / 2 + b / d for d in distance]
             if any(abs(value) < 1e-12 * (abs(a) + abs(b / distance[0])) for value in denominators):
                 raise BoundaryError(
-                    f"Robin(a={a:g}, b={b:g}) is singular on a grid of spacing {spacing:g}; change the grid"
+                    f"Robin(a={a:g}, b={b:g}) is singular on a grid of spacing {distance[0]:g}; change the grid"
                 )
             mirror = tuple((b / d - a / 2) / value for d, value in zip(distance, denominators, strict=True))
             return GhostRule(mirror, zeros, tuple(1 / value for value in denominators))
     raise BoundaryError(f"{type(condition).__name__} conditions have no ghost rule")
+
+
+def extend(
+    values: torch.Tensor,
+    dim: int,
+    rules: tuple[GhostRule, GhostRule],
+    data: tuple[torch.Tensor | float | None, torch.Tensor | float | None] = (None, None),
+    *,
+    on_node: bool,
+) -> torch.Tensor:
+    """`values` with the ghost layers of both ends of an axis; arguments as in `ghost_block`, low end first."""
+    low = ghost_block(values, dim, 0, rules[0], data[0], on_node=on_node)
+    high = ghost_block(values, dim, 1, rules[1], data[1], on_node=on_node)
+    return torch.cat([low, values, high], dim=dim)
 
 
 def ghost_block(
@@ -81,10 +124,12 @@ def ghost_block(
     width, size = len(rule.mirror), values.shape[dim]
     skip = int(on_node)
     start = skip if end == 0 else size - skip - width
-    ghosts = values.narrow(dim, start, width).flip(dim)
-    if any(factor != 1.0 for factor in rule.mirror):
-        ghosts = _by_layer(ghosts, rule.mirror, dim, end, lambda layer, factor: layer * factor)
-    if any(rule.wall):
+    ghosts = values.narrow(dim, start, width)
+    if width > 1:
+        ghosts = ghosts.flip(dim)
+    if not rule.is_even:
+        ghosts = ghosts.neg() if rule.is_odd else _by_layer(ghosts, rule.mirror, dim, end, torch.mul)
+    if rule.meets_wall:
         wall = values.narrow(dim, 0 if end == 0 else size - 1, 1)
         ghosts = _by_layer(ghosts, rule.wall, dim, end, lambda layer, factor: layer + wall * factor)
     if data is not None:

@@ -2,6 +2,9 @@
 
 All act on tensors of shape ``(..., *grid)``; `dim` is the axis counted from the end. Arrays with ghosts are longer than
 the grid by `width` on both ends of that axis, and the result has the length of the grid again.
+
+Large arrays cost what they move through memory, and a fresh temporary costs more than the arithmetic on it. Sums are
+therefore accumulated in place, always on arrays made here, which automatic differentiation follows like any other.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from dataclasses import dataclass
 import torch
 
 from .stencils import central_stencil, staggered_stencil
+from .table import Table
 
 
 def stencil_half_width(derivative: int, order: int) -> int:
@@ -25,30 +29,77 @@ def derivative_weights(m: int, order: int, spacing: float) -> tuple[float, ...]:
     return tuple(float(c) * spacing**-m for c in central_stencil(m, order))
 
 
-def derivative(values: torch.Tensor, dim: int, weights: Sequence[float], *, periodic: bool) -> torch.Tensor:
+def derivative(values: torch.Tensor, dim: int, weights: Sequence[float] | Table, *, periodic: bool) -> torch.Tensor:
     """A derivative along one axis by central differences.
 
     Args:
         values: ``(..., *grid)`` if `periodic`, else with `stencil_half_width(m, order)` ghosts on both ends of `dim`.
-        weights: from `derivative_weights`.
+        weights: from `derivative_weights`, or a table ``(2 w + 1, N, 1 ...)``, a column of weights for every point.
     """
+    if isinstance(weights, Table):
+        return _pointwise(None, values, dim, weights, periodic=periodic)
     half = len(weights) // 2
-    length = values.shape[dim] - (0 if periodic else 2 * half)
-
-    def shifted(offset: int) -> torch.Tensor:
-        if periodic:
-            return values.roll(-offset, dim) if offset else values
-        return values.narrow(dim, half + offset, length)
-
-    # Equal and opposite offsets share one multiplication, and their sum is exactly (anti)symmetric.
-    terms = [(weights[half], shifted(0))] if weights[half] else []
+    total = None
     for offset in range(1, half + 1):
-        above, below = weights[half + offset], weights[half - offset]
-        if above == 0:
-            continue
-        pair = shifted(offset) + shifted(-offset) if above == below else shifted(offset) - shifted(-offset)
-        terms.append((above, pair))
-    return _weighted(terms)
+        if weight := weights[half + offset]:
+            pair = opposite(values, dim, offset, half, odd=weight != weights[half - offset], periodic=periodic)
+            total = pair.mul_(weight) if total is None else total.add_(pair, alpha=weight)
+    centre = shifted(values, dim, 0, half, periodic=periodic)
+    if total is None:
+        return centre * weights[half]
+    return total.add_(centre, alpha=weights[half]) if weights[half] else total
+
+
+def add_even_derivative(
+    total: torch.Tensor, values: torch.Tensor, dim: int, weights: Sequence[float] | Table, *, periodic: bool
+) -> torch.Tensor:
+    """`total`, an array of the caller's own that is written over, plus a derivative of even order.
+
+    A table is added whole; the centre of a uniform stencil is left to the caller.
+    """
+    if isinstance(weights, Table):
+        return _pointwise(total, values, dim, weights, periodic=periodic)
+    half = len(weights) // 2
+    for offset in range(1, half + 1):
+        pair = opposite(values, dim, offset, half, periodic=periodic)
+        if periodic or offset > 1:
+            total.add_(pair, alpha=weights[half + offset])
+        else:  # where vmap maps over the data of walls, the ghosts cannot be written into what it does not map
+            total = torch.add(total, pair, alpha=weights[half + offset])
+    return total
+
+
+def _pointwise(
+    total: torch.Tensor | None, values: torch.Tensor, dim: int, weights: Table, *, periodic: bool
+) -> torch.Tensor:
+    lowest, *rows = weights.rows(values)
+    half = len(rows) // 2
+    first = shifted(values, dim, -half, half, periodic=periodic)
+    total = first * lowest if total is None else torch.addcmul(total, first, lowest)
+    for offset, row in enumerate(rows, start=1 - half):  # not in place: addcmul_ has no rule for vmap
+        total = torch.addcmul(total, shifted(values, dim, offset, half, periodic=periodic), row)
+    return total
+
+
+def opposite(
+    values: torch.Tensor, dim: int, offset: int, half: int, *, periodic: bool, odd: bool = False
+) -> torch.Tensor:
+    """Sum of the neighbours at `offset` and ``-offset``, or their difference: a fresh array.
+
+    Added first and weighted together, so that what is symmetric stays so to the last bit.
+    """
+    above = shifted(values, dim, offset, half, periodic=periodic)
+    below = shifted(values, dim, -offset, half, periodic=periodic)
+    if not periodic:
+        return above - below if odd else above + below
+    return above.sub_(below) if odd else above.add_(below)  # what was rolled is a copy already
+
+
+def shifted(values: torch.Tensor, dim: int, offset: int, half: int, *, periodic: bool) -> torch.Tensor:
+    """Neighbours at `offset`: a rolled copy, or a view of an array that carries `half` ghosts."""
+    if periodic:
+        return values.roll(-offset, dim) if offset else values
+    return values.narrow(dim, half + offset, values.shape[dim] - 2 * half)
 
 
 def diffusion_half_width(order: int) -> int:
@@ -60,6 +111,24 @@ def diffusion_weights(order: int, spacing: float) -> tuple[tuple[float, ...], tu
     """Weights of the slope and of the mean at a face."""
     slope, mean = staggered_stencil(order)
     return tuple(float(c) / spacing for c in slope), tuple(float(c) for c in mean)
+
+
+_DIFFERENCE: tuple[float, ...] = (-1.0, 1.0)
+_MEAN: tuple[float, ...] = (0.5, 0.5)
+
+
+@dataclass(frozen=True)
+class FaceWeights:
+    """Weights of `diffusion` of order 2 along a non-uniform axis; tables broadcast against ``(..., *grid)``.
+
+    Attributes:
+        slope: one over the distance of the two points beside every face. Faces lie half-way between points, so the
+            plain mean of the coefficient is of second order there.
+        divergence: one over the width of every cell.
+    """
+
+    slope: Table
+    divergence: Table
 
 
 @dataclass(frozen=True)
@@ -79,7 +148,7 @@ def diffusion(
     coefficient: torch.Tensor,
     values: torch.Tensor,
     dim: int,
-    weights: tuple[Sequence[float], Sequence[float]],
+    weights: tuple[Sequence[float], Sequence[float]] | FaceWeights,
     *,
     walls: tuple[Wall, Wall] | None,
 ) -> torch.Tensor:
@@ -90,21 +159,30 @@ def diffusion(
     Args:
         coefficient: D on the same points as `values` (a single number per sample broadcasts).
         values: ``(..., *grid)`` if periodic, else with `diffusion_half_width(order)` ghosts.
-        weights: from `diffusion_weights`.
+        weights: from `diffusion_weights` or `axis_diffusion_weights`.
         walls: the two ends, or None if periodic.
     """
-    slope, mean = weights
-    order, periodic = len(slope), walls is None
+    periodic = walls is None
+    slope, mean = (_DIFFERENCE, _MEAN) if isinstance(weights, FaceWeights) else weights
+    # Slopes and means are taken in units of their largest weight; the result is scaled once, at the end.
+    slope_unit, mean_unit = slope[len(slope) // 2], mean[len(mean) // 2]
     face_slope = _to_faces(values, dim, slope, periodic=periodic)
+    scale = slope_unit**2
+    if isinstance(weights, FaceWeights):
+        face_slope = face_slope * weights.slope.on(values.device, values.dtype)
     if coefficient.dim() < -dim or coefficient.shape[dim] == 1:
         flux = coefficient * face_slope
     else:
+        scale *= mean_unit
         faces = _to_faces(coefficient, dim, mean, periodic=periodic)
         flux = faces * face_slope
         for end, wall in enumerate(walls or ()):
-            flux = _with_ghost_fluxes(flux, face_slope, faces, coefficient, dim, end, order, wall)
+            flux = _with_ghost_fluxes(flux, face_slope, faces, coefficient, dim, end, len(slope), mean_unit, wall)
     # Faces lie to the right of their cell, so the difference is taken backwards.
-    return _to_faces(flux, dim, slope, periodic=periodic, backward=True)
+    rate = _to_faces(flux, dim, slope, periodic=periodic, backward=True).mul_(scale)
+    if isinstance(weights, FaceWeights):
+        rate = rate * weights.divergence.on(values.device, values.dtype)
+    return rate
 
 
 def _with_ghost_fluxes(
@@ -115,6 +193,7 @@ def _with_ghost_fluxes(
     dim: int,
     end: int,
     order: int,
+    mean_unit: float,
     wall: Wall,
 ) -> torch.Tensor:
     """Fluxes beyond a wall, from the coefficient *reflected* there, whatever it would be if it went on.
@@ -124,7 +203,8 @@ def _with_ghost_fluxes(
 
         F_(-k) = D_k (s_(-k) - 2 w) + 2 D_wall w      (D_k s_(-k) where the value is held)
 
-    so that no slope on the wall means ``F_(-k) = -F_k``: nothing passes, and the operator is symmetric.
+    so that no slope on the wall means ``F_(-k) = -F_k``: nothing passes, and the operator is symmetric. `faces` are in
+    units of `mean_unit`.
     """
     ghosts, total = order // 2 - 1 + int(wall.on_node), flux.shape[dim]
     if ghosts == 0:
@@ -139,7 +219,7 @@ def _with_ghost_fluxes(
     if not wall.held:
         if wall.on_node:
             on_wall = layers(slope, ghosts - 1, 2).mean(dim, keepdim=True)
-            coefficient_on_wall = layers(coefficient, diffusion_half_width(order), 1)
+            coefficient_on_wall = layers(coefficient, diffusion_half_width(order), 1) / mean_unit
         else:
             on_wall, coefficient_on_wall = layers(slope, ghosts, 1), layers(faces, ghosts, 1)
         beyond = beyond + 2 * on_wall * (coefficient_on_wall - mirrored)
@@ -150,18 +230,21 @@ def _with_ghost_fluxes(
 def _to_faces(
     values: torch.Tensor, dim: int, weights: Sequence[float], *, periodic: bool, backward: bool = False
 ) -> torch.Tensor:
-    """Apply a staggered stencil; entry ``i`` of a periodic result is the face ``i + 1/2`` (``i - 1/2`` if backward)."""
-    half = len(weights) // 2
-    shift = -half if backward else 1 - half
-    if periodic:
-        return _weighted([(weight, values.roll(-(shift + j), dim)) for j, weight in enumerate(weights)])
-    length = values.shape[dim] - len(weights) + 1
-    return _weighted([(weight, values.narrow(dim, j, length)) for j, weight in enumerate(weights)])
+    """A staggered stencil, in units of its weight right of the face.
 
+    Entry ``i`` of a periodic result is the face ``i + 1/2`` (``i - 1/2`` if `backward`).
+    """
+    half, length = len(weights) // 2, values.shape[dim] - len(weights) + 1
+    first = -half if backward else 1 - half
+    unit, sign = weights[half], 1 if weights[half] == weights[half - 1] else -1
 
-def _weighted(terms: Sequence[tuple[float, torch.Tensor]]) -> torch.Tensor:
-    (factor, first), *rest = terms
-    total = first * factor
-    for factor, term in rest:
-        total = torch.add(total, term, alpha=factor)
+    def term(j: int) -> torch.Tensor:
+        if not periodic:
+            return values.narrow(dim, j, length)
+        return values.roll(-(first + j), dim) if first + j else values
+
+    total = torch.add(term(half), term(half - 1), alpha=sign)
+    for j in range(half + 1, len(weights)):
+        ratio = weights[j] / unit
+        total.add_(term(j), alpha=ratio).add_(term(len(weights) - 1 - j), alpha=sign * ratio)
     return total

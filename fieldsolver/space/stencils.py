@@ -9,7 +9,7 @@ import numpy as np
 
 from fieldsolver.errors import GridError
 
-SPACE_ORDERS: tuple[int, ...] = (2, 4)
+SPACE_ORDERS: tuple[int, ...] = (2, 4, 6, 8)
 
 
 @cache
@@ -20,7 +20,7 @@ def central_stencil(derivative: int, order: int) -> tuple[Fraction, ...]:
 
     Args:
         derivative: ``m``, 1 to 4.
-        order: 2 or 4.
+        order: one of `SPACE_ORDERS`.
     """
     half_width = (derivative + 1) // 2 + order // 2 - 1
     offsets = range(-half_width, half_width + 1)
@@ -34,7 +34,11 @@ def central_stencil(derivative: int, order: int) -> tuple[Fraction, ...]:
 
 @cache
 def staggered_stencil(order: int) -> tuple[tuple[Fraction, ...], tuple[Fraction, ...]]:
-    """First derivative and mean at a face from the cells around it, offsets ``-w + 1/2 .. w - 1/2``."""
+    """First derivative and mean at a face from the cells around it, offsets ``-w + 1/2 .. w - 1/2``.
+
+    Args:
+        order: one of `SPACE_ORDERS`, the order of both.
+    """
     half_width = order // 2
     offsets = [Fraction(2 * j + 1, 2) for j in range(-half_width, half_width)]
     moments = [[j**n for j in offsets] for n in range(len(offsets))]

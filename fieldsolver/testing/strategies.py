@@ -239,7 +239,7 @@ class _Writer:
         fitting = [
             name
             for name, word in OPERATORS.items()
-            if name not in COMPOSED and (word.axis is None or word.axis < dimension)
+            if name not in COMPOSED and not word.spectral and (word.axis is None or word.axis < dimension)
         ]
         name = self.draw(st.sampled_from(sorted(fitting)))
         write = self.write if self.nested else self.without_operators

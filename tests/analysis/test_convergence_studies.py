@@ -7,7 +7,7 @@ import torch
 
 import fieldsolver as fs
 from fieldsolver.analysis import convergence, grid_convergence, time_convergence
-from fieldsolver.equations.lowering import lower
+from fieldsolver.equations.lowering.axes import ghost_layers
 from fieldsolver.methods import METHODS, ButcherTableau, ExplicitRungeKutta
 from fieldsolver.results import AnalysisResult, Verdict, VerdictNotReached
 
@@ -128,8 +128,8 @@ def test_the_order_of_the_laplacian(order):
 
 
 def test_a_wrong_stencil_coefficient_fails(monkeypatch):
-    right = lower.derivative
-    monkeypatch.setattr(lower, "derivative", lambda values, **options: 1.01 * right(values, **options))
+    right = ghost_layers.derivative
+    monkeypatch.setattr(ghost_layers, "derivative", lambda values, **options: 1.01 * right(values, **options))
     result = grid_convergence(heat, heat_exact, [12, 24, 48, 96], t_span=(0, 0.3))
     assert not result.status.holds
 

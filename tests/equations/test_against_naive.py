@@ -209,12 +209,15 @@ class Naive:
                     on_wall = self._field(name, c, self._put(index, axis, wall)) if on_node else None
                     value = self._wall(name, c, index, axis, end)
                     return _ghost(condition, inside, on_wall, value, distance * self.grid.spacing[axis])
-        for axis, end in reversed([(axis, end) for axis in range(len(index)) for end in (0, 1)]):
-            at_end = index[axis] == (self.grid.shape[axis] - 1 if end else 0)
-            condition = self.layout.conditions[name][axis, end]
-            if at_end and self.grid.has_end_nodes(axis) and isinstance(condition, Dirichlet):
-                return self._wall(name, c, index, axis, end)  # where two such walls meet, the last axis has its say
-        return self.fields[name][(c, *index)]
+        walls = [
+            self._wall(name, c, index, axis, end)
+            for axis in range(len(index))
+            for end in (0, 1)
+            if index[axis] == (self.grid.shape[axis] - 1 if end else 0)
+            and self.grid.has_end_nodes(axis)
+            and isinstance(self.layout.conditions[name][axis, end], Dirichlet)
+        ]
+        return sum(walls) / len(walls) if walls else self.fields[name][(c, *index)]  # where walls meet, their mean
 
     @staticmethod
     def _put(index, axis, i):

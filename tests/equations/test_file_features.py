@@ -13,7 +13,7 @@ from torch import Tensor
 
 import fieldsolver as fs
 from fieldsolver.equations.file_format import EquationFile, load_equation
-from fieldsolver.equations.files import limits
+from fieldsolver.equations.files import kernels, limits
 
 ODE = '[equation]\ntext = "du/dt = {right}"\n[initial]\nu = 1.0\n'
 LINE = "[grid]\nshape = [16]\nbounds = [-1.0, 1.0]\n[boundary]\nall = {boundary}\n"
@@ -73,12 +73,167 @@ def test_noise_and_its_calculus(tmp_path: Path) -> None:
         load(tmp_path, text.replace("[initial]", 'calculus = "Ito"\n[initial]'))
 
 
+@pytest.mark.parametrize("shape", ["[8, 8]", "[4, 4, 4]"])
+def test_noise_that_is_white_in_the_plane_or_in_space_is_warned_of(tmp_path: Path, shape: str) -> None:
+    def noisy(term: str, shape: str) -> str:
+        text = field(f"laplacian(u) - u + {term}").replace("[initial]", 'calculus = "ito"\n[initial]')
+        return text.replace("[16]\nbounds = [-1.0, 1.0]", f"{shape}\nextent = 1.0")
+
+    sentence = r"white_noise\(2\) on a grid with . axes has no continuum limit.* use coloured_noise\(2, length\)"
+    with pytest.warns(fs.FieldSolverWarning, match=sentence):
+        file = load(tmp_path, noisy("0.1*white_noise(2)", shape))
+    given = {"grid": file.equation.grid, "boundary": fs.Periodic(), "calculus": "ito"}
+    with pytest.warns(fs.FieldSolverWarning, match=sentence) as caught:
+        fs.FieldEquation("du/dt = laplacian(u) + white_noise(2)", **given)
+    assert [warning.filename for warning in caught] == [__file__]
+    s = fs.Symbols(file.equation.grid)
+    with pytest.warns(fs.FieldSolverWarning, match=sentence) as caught:
+        fs.FieldEquation({s.field("u"): s.laplacian(s.field("u")) + s.white_noise(2)}, **given)
+    assert [warning.filename for warning in caught] == [__file__]
+    load(
+        tmp_path, noisy("0.1*white_noise(2)", "[8]")
+    )  # on a line there is a limit: no warning, which would be an error
+    load(tmp_path, noisy("0.1*coloured_noise(2, 0.2)", shape))
+
+
 def test_treatments_vectors_and_reductions_are_text_like_any_other(tmp_path: Path) -> None:
     right = "implicit(laplacian(u)) + explicit(-u) - mean(u) + divergence(gradient(u))"
     file = load(tmp_path, field(right))
     python = fs.FieldEquation(f"du/dt = {right}", grid=file.equation.grid, boundary=fs.Periodic())
     assert str(file.equation) == str(python) == f"du/dt = {right}"
     assert torch.equal(rate(file), python(0.0, python.pack(file.initial)))
+
+
+# -- schemes ------------------------------------------------------------------------------------------------------
+
+DIFFERENCES = '{ kind = "finite_difference", order = 4, advection = "upwind3" }'
+SCHEMES = {
+    '{ kind = "finite_difference" }': fs.FiniteDifference(),
+    DIFFERENCES: fs.FiniteDifference(order=4, advection="upwind3"),
+    '{ kind = "finite_difference", order = 6, closure = "summation_by_parts" }': fs.FiniteDifference(
+        order=6, closure="summation_by_parts"
+    ),
+    '{ kind = "spectral" }': fs.Spectral(),
+    '{ kind = "spectral", dealias = "truncate" }': fs.Spectral(dealias="truncate"),
+}
+
+
+def scheme(table: str, right: str = "-advection(u, u) + laplacian(u)") -> str:
+    return field(right).replace("[initial]", f"scheme = {table}\n[initial]")
+
+
+@pytest.mark.parametrize("table", SCHEMES)
+def test_a_scheme_is_that_of_python(tmp_path: Path, table: str) -> None:
+    file = load(tmp_path, scheme(table))
+    assert file.equation.layout.schemes == (SCHEMES[table],)
+    python = fs.FieldEquation(
+        "du/dt = -advection(u, u) + laplacian(u)", grid=file.equation.grid, boundary=fs.Periodic(),
+        scheme=SCHEMES[table],
+    )  # fmt: skip
+    assert torch.equal(rate(file), python(0.0, python.pack(file.initial)))
+
+
+def test_a_scheme_per_axis_and_the_short_form(tmp_path: Path) -> None:
+    plane = scheme(f'{{ x = {DIFFERENCES}, y = {{ kind = "spectral" }} }}').replace("advection(u, u)", "u*d_dy(u)")
+    plane = plane.replace("[16]\nbounds = [-1.0, 1.0]", "[16, 12]\nextent = 1.0")
+    layout = load(tmp_path, plane).equation.layout
+    assert layout.schemes == (fs.FiniteDifference(order=4, advection="upwind3"), fs.Spectral())
+    short = load(tmp_path, field("laplacian(u)").replace("[initial]", "space_order = 8\n[initial]"))
+    assert short.equation.layout.schemes == (fs.FiniteDifference(order=8),)
+
+
+WRONG_SCHEMES = {
+    "both": ('{ kind = "spectral" }\nspace_order = 4', r"\[equation\] has space_order and scheme; give one of them"),
+    "kind": ('{ kind = "spektral" }', r"\[equation\] scheme asks for the kind 'spektral'; known: .*did you mean 'spec"),
+    "no kind": ("{ order = 4 }", r"\[equation\] scheme lacks 'kind' \(one of finite_difference, spectral\)"),
+    "order": ('{ kind = "finite_difference", order = 5 }', r"scheme needs one of 2, 4, 6, 8 for 'order', got 5"),
+    "key": (
+        '{ kind = "finite_difference", dealias = "pad" }',
+        "scheme does not know the key 'dealias'; known: k",
+    ),
+    "closure": (
+        '{ kind = "finite_difference", closure = "summation_by_parts", order = 8 }',
+        r"\[equation\] 'scheme': summation by parts is of order 2, 4 or 6, got order=8",
+    ),
+    "isotropic": ('{ kind = "finite_difference", order = 4, laplacian = "isotropic" }', "'scheme': the isotropic Lap"),
+    "axis": ('{ x = { kind = "spectral" }, y = { kind = "spectral" } }', "'scheme': scheme has the axis 'y', but the"),
+    "no axis": ('{ y = { kind = "spectral" } }', "scheme lacks 'x'"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_SCHEMES)
+def test_a_wrong_scheme_is_refused(tmp_path: Path, case: str) -> None:
+    table, sentence = WRONG_SCHEMES[case]
+    with pytest.raises(fs.FileFormatError, match=sentence):
+        load(tmp_path, scheme(table))
+
+
+def test_a_scheme_without_a_grid_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(fs.FileFormatError, match="'scheme': scheme= was given, but there are no axes"):
+        load(tmp_path, ode("-u").replace("[initial]", 'scheme = { kind = "spectral" }\n[initial]'))
+
+
+# -- grids and walls ----------------------------------------------------------------------------------------------
+
+NODES = {
+    '{ kind = "chebyshev" }': fs.Clustered("chebyshev"),
+    '{ kind = "polynomial" }': fs.Clustered("polynomial"),
+    '{ kind = "polynomial", power = 3, towards = "low" }': fs.Clustered("polynomial", power=3, towards="low"),
+    "[-1.0, 0, 0.5, 1]": [-1.0, 0.0, 0.5, 1.0],
+}
+
+
+def placed(nodes: str) -> str:
+    text = field("laplacian(u)", boundary="{ dirichlet = 0 }").replace("[grid]", f'[grid]\ncentring = "node"\n{nodes}')
+    return text.replace("[16]", "[4]")
+
+
+@pytest.mark.parametrize("nodes", NODES)
+def test_points_are_where_nodes_says(tmp_path: Path, nodes: str) -> None:
+    file = load(tmp_path, placed(f"nodes = {{ x = {nodes} }}"))
+    assert file.equation.grid == fs.Grid(4, bounds=(-1, 1), centring="node", nodes={"x": NODES[nodes]})
+
+
+WRONG_NODES = {
+    "another axis": ("{ y = [0.0, 1.0] }", "nodes names the axis 'y', but the grid has x"),
+    "too few": ("{ x = [-1.0, 0.0, 1.0] }", "nodes of 'x' have the shape"),
+    "backwards": ("{ x = [-1.0, 0.5, 0.0, 1.0] }", "nodes of 'x' must increase strictly"),
+    "kind": ('{ x = { kind = "tchebyshev" } }', r"\[grid\] nodes x asks for the kind 'tchebyshev'.*did you mean 'cheb"),
+    "power": ('{ x = { kind = "polynomial", power = 0.5 } }', "nodes x needs a finite number, at least 1, for 'power'"),
+    "word": ('{ x = "chebyshev" }', r'nodes needs a list of increasing positions or a table such as { kind = "cheb'),
+}
+
+
+@pytest.mark.parametrize("case", WRONG_NODES)
+def test_wrong_nodes_are_refused(tmp_path: Path, case: str) -> None:
+    nodes, sentence = WRONG_NODES[case]
+    with pytest.raises((fs.FileFormatError, fs.GridError), match=sentence):
+        load(tmp_path, placed(f"nodes = {nodes}"))
+
+
+def test_the_ends_of_an_axis_may_be_one_place_with_a_change_of_sign(tmp_path: Path) -> None:
+    file = load(tmp_path, field("laplacian(u)", boundary='"antiperiodic"'))
+    assert set(file.equation.layout.conditions["u"].values()) == {fs.AntiPeriodic()}
+    with pytest.raises(fs.FileFormatError, match="'net' is a convolution, which does not know the sign"):
+        load(tmp_path, field("net(u)", CONV, boundary='"antiperiodic"'))
+    with pytest.raises(fs.FileFormatError, match=r"antiperiodic. or a table .* got 'antiperiodical'"):
+        load(tmp_path, field("laplacian(u)", boundary='"antiperiodical"'))
+
+
+@pytest.mark.parametrize("speed", ["2.0", '"c"', '"sqrt(2*c)"'])
+def test_waves_leave_through_absorbing_walls(tmp_path: Path, speed: str) -> None:
+    text = field("c**2*laplacian(u)", "[parameters]\nc = 2.0\n", boundary=f"{{ absorbing = {speed} }}")
+    text = text.replace("du/dt", "d2u/dt2").replace('"sin(pi*x)"', '"exp(-30*x**2)"\n"du/dt" = 0.0')
+    file = load(tmp_path, text.replace("[16]", "[128]"), span="[0.0, 1.5]")
+    end = fs.solve(file.equation, file.initial, **file.solve)["u"][-1]
+    assert end.abs().max() < 5e-3  # a wall that reflects has sent half of the pulse back to the middle by then
+
+
+def test_only_waves_of_some_speed_leave(tmp_path: Path) -> None:
+    with pytest.raises(fs.FileFormatError, match=r"needs a number above 0 or an expression .* for 'absorbing', got -1"):
+        load(tmp_path, field("laplacian(u)", boundary="{ absorbing = -1.0 }"))
+    with pytest.raises(fs.BoundaryError, match="needs a field of second order in time"):
+        load(tmp_path, field("laplacian(u)", boundary="{ absorbing = 1.0 }"))
 
 
 # -- parameters ---------------------------------------------------------------------------------------------------
@@ -107,6 +262,17 @@ def test_matrices_keep_double_precision(tmp_path: Path) -> None:
                      .replace("[initial]", "components = { u = 2 }\n[initial]"))  # fmt: skip
     assert trainable.equation.declared["K"].trainable
     assert torch.equal(rate(trainable), expected)
+
+
+def test_diffusion_along_axes_that_are_not_those_of_the_grid(tmp_path: Path) -> None:
+    plane = field("diffusion(K, u)", "[parameters]\nK = [[2.0, 0.5], [0.5, 1.0]]\n").replace(
+        "[16]\nbounds = [-1.0, 1.0]", "[32, 32]\nextent = 2.0"
+    )
+    file = load(tmp_path, plane.replace('"sin(pi*x)"', '"sin(pi*(x + y))"'))
+    u = file.initial["u"]
+    torch.testing.assert_close(rate(file)[0], -4 * torch.pi**2 * u, rtol=1e-2, atol=1e-12)  # k.K k = 4 pi^2
+    with pytest.raises(fs.EquationError, match="1 x 2"):
+        load(tmp_path, plane.replace("[[2.0, 0.5], [0.5, 1.0]]", "[[2.0, 0.5]]"))
 
 
 def test_complex_numbers(tmp_path: Path) -> None:
@@ -256,6 +422,33 @@ def test_a_kernel_is_an_expression_in_the_displacement(tmp_path: Path, edge: str
     assert torch.equal(copied(0.0, copied.pack(file.initial)), rate(file))
 
 
+@pytest.mark.parametrize("norm", ["sum", "absolute"])
+def test_a_kernel_has_a_radius_and_a_norm(tmp_path: Path, norm: str) -> None:
+    kernel = f'function = "exp(-3*abs(x))", edge = "reflect", radius = 0.4, normalise = "{norm}"'
+    file = load(tmp_path, field("convolve(w, u)", f"[kernels]\nw = {{ {kernel} }}\n"))
+    python = fs.FieldEquation(
+        "du/dt = convolve(w, u)", grid=file.equation.grid, boundary=fs.Periodic(),
+        kernels={"w": fs.Kernel(lambda x: torch.exp(-3 * x.abs()), "reflect", radius=0.4, normalise=norm)},
+    )  # fmt: skip
+    (samples,) = file.equation.kernel_values().values()
+    assert samples.shape == (7,)  # as far as 3 h = 0.375
+    assert samples.sum().item() * 0.125 == pytest.approx(1.0)
+    torch.testing.assert_close(rate(file), python(0.0, python.pack(file.initial)), rtol=1e-14, atol=1e-15)
+    values = field("convolve(w, u)", f'[kernels]\nw = {{ values = [1, 4, 1], edge = "zero", normalise = "{norm}" }}\n')
+    (samples,) = load(tmp_path, values).equation.kernel_values().values()
+    torch.testing.assert_close(samples * 0.125, torch.tensor([1.0, 4.0, 1.0], dtype=torch.float64) / 6)
+
+
+def test_a_short_kernel_may_stand_on_a_grid_too_large_for_a_long_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels, "MAX_VALUES", 20)
+    text = field("convolve(w, u)", '[kernels]\nw = { function = "1", edge = "zero", radius = 1.0 }\n')
+    assert load(tmp_path, text).equation.kernel_values()["w"].shape == (17,)
+    with pytest.raises(fs.FileFormatError, match="samples 'w' at more than 20 displacements"):
+        load(tmp_path, text.replace("1.0 }", "1.5 }"))
+
+
 def test_a_kernel_in_the_plane_and_one_of_samples(tmp_path: Path) -> None:
     plane = field("convolve(w, u)", '[kernels]\nw = { function = "exp(-x**2 - 2*y**2)", edge = "zero" }\n')
     plane = plane.replace("[16]\nbounds = [-1.0, 1.0]", "[4, 3]\nextent = 1.0")
@@ -282,6 +475,13 @@ KERNELS = {
     "another edge": ('function = "x", edge = "wrap"', "one of zero, periodic, reflect for 'edge', got 'wrap'"),
     "shape": ('values = [1.0, 2.0], edge = "zero"', r"'w': the kernel tensor has shape \(2,\), expected \(31,\)"),
     "ragged": ('values = [[1.0], [2.0, 3.0]], edge = "zero"', "rows have equal length"),
+    "radius": ('function = "1", edge = "zero", radius = 9.0', "'w': the kernel has radius=9, but the domain is 2 long"),
+    "radius of samples": ('values = [1.0], edge = "zero", radius = 1.0', "w does not know the key 'radius'"),
+    "norm": ('function = "x", edge = "zero", normalise = "sum"', "'w': normalise='sum' divides by .* which is 0 up to"),
+    "another norm": (
+        'function = "1", edge = "zero", normalise = "max"',
+        "one of sum, absolute for 'normalise', got 'm",
+    ),
     "both": ('values = [1.0], function = "x", edge = "zero"', "does not know the key 'values'"),
     "code": ('function = "__import__(\'os\').getcwd()", edge = "zero"', "'w': .*not part of|'w': only a plain name"),
 }

@@ -85,16 +85,36 @@ WRONG: dict[str, dict[str, Any]] = {
     "unknown key": {"equation": {"text": "du/dt = -u", "txt": "x"}},
     "order 3": {"equation": {"text": "du/dt = -u", "space_order": 3}},
     "calculus": {"equation": {"text": "du/dt = -u", "calculus": "itô"}},
+    "order twice": {"equation": {"text": "du/dt = -u", "space_order": 4, "scheme": {"kind": "spectral"}}},
+    "scheme as a word": {"equation": {"text": "du/dt = -u", "scheme": "spectral"}},
+    "scheme of no kind": {"equation": {"text": "du/dt = -u", "scheme": {"order": 4}}},
+    "no scheme": {"equation": {"text": "du/dt = -u", "scheme": {}}},
+    "another scheme": {"equation": {"text": "du/dt = -u", "scheme": {"kind": "finite_volume"}}},
+    "scheme of order 3": {"equation": {"text": "du/dt = -u", "scheme": {"kind": "finite_difference", "order": 3}}},
+    "key of another scheme": {"equation": {"text": "du/dt = -u", "scheme": {"kind": "spectral", "order": 4}}},
+    "dealias": {"equation": {"text": "du/dt = -u", "scheme": {"kind": "spectral", "dealias": "clip"}}},
+    "advection": {
+        "equation": {"text": "du/dt = -u", "scheme": {"x": {"kind": "finite_difference", "advection": "upwind2"}}}
+    },
+    "kind and axes": {"equation": {"text": "du/dt = -u", "scheme": {"kind": "spectral", "x": {"kind": "spectral"}}}},
+    "no scheme along x": {"equation": {"text": "du/dt = -u", "scheme": {"y": {"kind": "spectral"}}}},
     "components": {"equation": {"text": "du/dt = -u", "components": {"u": 0}}},
     "shape": {"grid": {"shape": [1], "extent": 1.0}},
     "four axes": {"grid": {"shape": [4, 4, 4, 4], "extent": 1.0}},
     "extent and bounds": {"grid": {"shape": [4], "extent": 1.0, "bounds": [0.0, 1.0]}},
     "neither": {"grid": {"shape": [4]}},
+    "nodes": {"grid": {"shape": [4], "extent": 1.0, "nodes": [0.0, 1.0]}},
+    "nodes of an axis": {"grid": {"shape": [4], "extent": 1.0, "nodes": {"w": [0.0, 1.0]}}},
+    "kind of nodes": {"grid": {"shape": [4], "extent": 1.0, "nodes": {"x": {"kind": "uniform"}}}},
+    "power of nodes": {"grid": {"shape": [4], "extent": 1.0, "nodes": {"x": {"kind": "polynomial", "power": 0.5}}}},
+    "key of other nodes": {"grid": {"shape": [4], "extent": 1.0, "nodes": {"x": {"kind": "chebyshev", "power": 2}}}},
     "boundary word": {"boundary": {"all": "periodc"}},
     "two conditions": {"boundary": {"all": {"neumann": 0.0, "dirichlet": 0.0}}},
     "all and one": {"boundary": {"all": "periodic", "u": "periodic"}},
     "side": {"boundary": {"u": {"w-": {"neumann": 0.0}}}},
     "robin": {"boundary": {"u": {"robin": {"a": 1.0}}}},
+    "absorbing at no speed": {"boundary": {"all": {"absorbing": 0.0}}},
+    "absorbing": {"boundary": {"all": {"absorbing": {"speed": 1.0}}}},
     "parameter": {"parameters": {"k": True}},
     "parameter name": {"parameters": {"2k": 1.0}},
     "no value": {"parameters": {"k": {"positive": True}}},
@@ -105,6 +125,9 @@ WRONG: dict[str, dict[str, Any]] = {
     "csv": {"signals": {"I": {"csv": "a.csv", "columns": ["t"]}}},
     "kernel": {"kernels": {"w": {"function": "x"}}},
     "edge": {"kernels": {"w": {"function": "x", "edge": "open"}}},
+    "radius": {"kernels": {"w": {"function": "x", "edge": "zero", "radius": 0.0}}},
+    "radius of samples": {"kernels": {"w": {"values": [1.0], "edge": "zero", "radius": 1.0}}},
+    "normalise": {"kernels": {"w": {"function": "x", "edge": "zero", "normalise": True}}},
     "module": {"modules": {"n": {"kind": "python", "code": "x"}}},
     "module key": {"modules": {"n": {"kind": "conv", "channels": [1, 1], "hidden": [2]}}},
     "initial name": {"initial": {"du": 1.0, "d2u/dt2": 1.0}},
@@ -162,7 +185,7 @@ def content_of(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
             low = schema.get("minimum", 0)
             return st.integers(low, min(schema.get("maximum", low + 3), low + 3))
         case "number":
-            above = schema.get("exclusiveMinimum", -4.0)
+            above = schema.get("exclusiveMinimum", schema.get("minimum", -4.0))
             return st.floats(above, above + 8.0, exclude_min="exclusiveMinimum" in schema, width=32) | st.integers(1, 3)
         case "array":
             low = schema.get("minItems", 0)

@@ -105,7 +105,7 @@ def test_linear_part_and_the_rest_reproduce_the_right_side(boundary):
     parts = []
     for name, node in equation.right_sides.items():
         size = equation.layout.fields[name][1]
-        linear, rest = split(name, node, equation.dimension)
+        linear, rest = split(name, node, equation.layout)
         assert linear or name == "u"  # every term of du/dt is nonlinear
         lowering = Lowering(equation.layout)
         nodes = [term.node(equation.dimension, size) for term in linear] + [term.node for term in rest]

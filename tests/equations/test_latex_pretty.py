@@ -177,7 +177,7 @@ def test_every_function_has_both_notations(name):
 @pytest.mark.parametrize("name", [name for name, word in OPERATORS.items() if word.axis != 2])
 def test_every_operator_has_both_notations(name):
     operand = "phi" if name in ("divergence", "curl") else "u"
-    call = {"diffusion": "D, u", "advection": "phi, u"}.get(name, operand)
+    call = {"diffusion": "D, u", "advection": "phi, u", "fractional_laplacian": "D, u"}.get(name, operand)
     assert any(sign in pretty(f"{name}({call})") for sign in "∇∂")
     assert any(sign in latex(f"{name}({call})") for sign in (r"\nabla", r"\partial"))
 

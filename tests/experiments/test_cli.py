@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from fieldsolver.experiments.cli import main
 from fieldsolver.experiments.options import Interrupted, RunOptions
 from fieldsolver.experiments.registry import EXPERIMENTS, Experiment
 from fieldsolver.experiments.sample_files import sample_names
+from fieldsolver.space.operator_table import OPERATOR_ROWS, operator_table
 
 DECAY = """
 schema = 1
@@ -60,6 +62,35 @@ def test_list_names_every_method_sample_and_experiment(capsys: pytest.CaptureFix
     shown = capsys.readouterr().out
     for name in ("tsit5", "mlp", *sample_names(), *EXPERIMENTS):
         assert f"  {name} " in shown
+
+
+def test_list_operators_prints_stencils_symbols_and_costs_within_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "operators"]) == 0
+    page = capsys.readouterr().out
+    assert max(map(len, page.splitlines())) <= 120
+    for name in OPERATOR_ROWS:
+        assert f"\n\n{name} " in page
+    unbroken = " ".join(page.split())
+    for row in operator_table():  # nothing is lost where lines are broken
+        assert f"{row.scheme} {row.order} {row.points} {row.operations} stencil {row.stencil} symbol" in unbroken
+    assert main(["list", "operators", "--operator", "biharmonic"]) == 0
+    alone = capsys.readouterr().out
+    assert alone.split("\n\n")[1].strip() in page
+    assert len(alone.split("\n\n")) == 2  # the legend, and that one
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["operators", "--operator", "lapacian"], "--operator is one of laplacian, .* did you mean 'laplacian'?"),
+        (["methods", "--operator", "laplacian"], "--operator belongs to 'fieldsolver list operators'"),
+    ],
+)
+def test_list_refuses_operators_that_there_are_not(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    assert main(["list", *arguments]) == 1
+    assert re.search(sentence, capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("arguments", [["solv"], ["solve"], ["solve", "a", "--no-such"], ["list", "nothing"]])
@@ -145,8 +176,6 @@ def test_errors_are_one_sentence_and_exit_code_1(
     assert streams.out == ""
     assert streams.err.startswith("fieldsolver: ")
     assert "Traceback" not in streams.err
-    import re
-
     assert re.search(ERRORS[arguments], streams.err)
 
 
@@ -216,8 +245,6 @@ CONFIGS = {
 
 @pytest.mark.parametrize("text", CONFIGS)
 def test_a_wrong_config_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
-    import re
-
     (tmp_path / "c.toml").write_text(text, encoding="utf-8")
     assert main(["train", str(tmp_path / "c.toml"), "--out", str(tmp_path)]) == 1
     assert re.search(CONFIGS[text], capsys.readouterr().err)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -64,6 +65,65 @@ def test_the_energy_of_the_kink_is_eight_gamma(kink: tuple[torch.Tensor, fs.Solu
     slope = (u[:, :-3] - 27 * u[:, 1:-2] + 27 * u[:, 2:-1] - u[:, 3:]) / (24 * h)  # fourth order, between the points
     energy = h * (v**2 / 2 + 1 - torch.cos(u)).sum(1) + h * (slope**2 / 2).sum(1)
     torch.testing.assert_close(energy, torch.full_like(energy, 8 * GAMMA), rtol=1e-6, atol=0)
+
+
+def test_the_ring_leaves_and_little_of_it_comes_back() -> None:
+    file = sample("wave_leaves")
+    with torch.no_grad():
+        solution = fs.solve(file.equation, file.initial, **file.solve)
+    energy = wave_energy(file.equation.grid.spacing[0], solution)
+    assert energy[0] == pytest.approx(torch.pi / 2, rel=1e-2)  # the integral of |grad u|^2/2 for a Gaussian
+    before = solution.t < 0.5  # the ring has not reached a wall
+    torch.testing.assert_close(energy[before], energy[0].expand(int(before.sum())), rtol=1e-2, atol=0)
+    assert (energy[solution.t > 0.5].diff() < 1e-5).all()
+    assert energy[-1] < 2e-3 * energy[0]
+    assert solution["u"][-1].abs().max() < 1e-2
+
+
+def wave_energy(h: float, solution: fs.Solution) -> torch.Tensor:
+    u, v = solution["u"], solution["du/dt"]
+    return h**2 * (v**2).sum((1, 2)) / 2 + ((u.diff(dim=1) ** 2).sum((1, 2)) + (u.diff(dim=2) ** 2).sum((1, 2))) / 2
+
+
+@pytest.fixture(scope="module")
+def cells() -> tuple[EquationFile, torch.Tensor]:
+    file = sample("kuramoto_sivashinsky")
+    with torch.no_grad():
+        solution = fs.solve(file.equation, file.initial, **file.solve | {"t_span": (0.0, 60.0), "save_at": None})
+    return file, solution["u"][-1]
+
+
+def test_kuramoto_sivashinsky_against_integrating_factors(cells: tuple[EquationFile, torch.Tensor]) -> None:
+    """The same case by another method on another grid: RK4 with integrating factors, 256 points, the 2/3 rule."""
+    file, u = cells
+    points, L, steps, t = 256, 32 * math.pi, 6000, 60.0
+    x = L * np.arange(points) / points
+    k = 2 * math.pi / L * np.arange(points // 2 + 1)
+    half = np.exp((k**2 - k**4) * t / steps / 2)
+    keep = np.arange(points // 2 + 1) < points / 3
+
+    def rate(spectrum: np.ndarray) -> np.ndarray:
+        return -0.5j * k * keep * np.fft.rfft(np.fft.irfft(spectrum) ** 2) * t / steps
+
+    v = np.fft.rfft(np.cos(x / 16) * (1 + np.sin(x / 16)))
+    for _ in range(steps):
+        a = rate(v)
+        b = rate(half * (v + a / 2))
+        c = rate(half * v + b / 2)
+        d = rate(half * (half * v + c))
+        v = half**2 * (v + a / 6) + half * (b + c) / 3 + d / 6
+    centres = file.equation.grid.coordinate(0).numpy()
+    modes = np.where(k == 0, 1, 2) * v / points
+    reference = (modes * np.exp(1j * np.multiply.outer(centres, k))).sum(1).real
+    np.testing.assert_allclose(u.numpy(), reference, atol=2e-3 * np.abs(reference).max())
+
+
+def test_kuramoto_sivashinsky_keeps_its_mean_and_its_symmetry(cells: tuple[EquationFile, torch.Tensor]) -> None:
+    _, u = cells
+    assert 2 < u.abs().max() < 4
+    assert abs(u.mean()) < 1e-9
+    odd_about = u.roll(24)  # x = 8 pi comes to the middle of the grid
+    torch.testing.assert_close(odd_about, -odd_about.flip(0), rtol=0, atol=1e-6)
 
 
 @pytest.mark.slow

@@ -93,7 +93,7 @@ def test_weights_of_another_boundary_or_order_are_refused(tmp_path):
     path = layer(fs.Neumann(0)).save(tmp_path / "w.safetensors")
     layer(fs.Neumann(0)).load_weights(path)
     for other in (layer(fs.Dirichlet(0)), layer(fs.Neumann(1)), layer(fs.Neumann(0), order=4)):
-        with pytest.raises(fs.FileFormatError, match=r"boundary|space_order"):
+        with pytest.raises(fs.FileFormatError, match=r"boundary|scheme"):
             other.load_weights(path)
 
 

@@ -11,10 +11,10 @@ import fieldsolver as fs
 F64 = torch.float64
 
 
-def heat(shape=(32,), boundary=None, **parameters):
+def heat(shape=(32,), boundary=None, rate="D*laplacian(u)", **parameters):
     grid = fs.Grid(shape, extent=1.0)
     return fs.FieldEquation(
-        "du/dt = D*laplacian(u)",
+        f"du/dt = {rate}",
         grid=grid,
         boundary=boundary or fs.Periodic(),
         parameters={"D": 0.1, **parameters},
@@ -233,7 +233,7 @@ class TestStability:
         fs.solve(equation, {"u": torch.rand(50)}, t_span=(0, 0.01), dt=0.0025, method="euler", check="off")
 
     def test_an_upper_bound_warns_and_does_not_refuse(self):
-        equation = heat((50,), fs.Robin(1, 1, 0))
+        equation = heat((50,), fs.Robin(1, 1, 0), rate="diffusion(D*(1 + 0.01*x), u)")
         with pytest.warns(fs.FieldSolverWarning, match="upper bound"):
             fs.solve(equation, {"u": torch.rand(50)}, t_span=(0, 0.01), dt=0.0021, method="euler")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import scipy.optimize
 import torch
 
 from fieldsolver.equations import FieldEquation, Parameter, Spatial
-from fieldsolver.space import Dirichlet, Grid, Neumann, Periodic, Robin
+from fieldsolver.space import AntiPeriodic, Dirichlet, FiniteDifference, Grid, Neumann, Periodic, Robin, Spectral
 
 WALLS = {"P": (Periodic(), Periodic()), "N": (Neumann(0), Neumann(0)), "D": (Dirichlet(0), Dirichlet(0)),
          "DN": (Dirichlet(0), Neumann(0)), "ND": (Neumann(0), Dirichlet(0))}  # fmt: skip
@@ -95,6 +96,24 @@ def staggered(order, theta):
     return -(face**2)
 
 
+def truncated_series(m, order, theta):
+    """The central stencils of every order, as the series of theta in sin(theta/2) cut after ``order/2`` terms.
+
+    From ``arcsin(x)/sqrt(1 - x^2) = sum 4^n (n!)^2 x^(2n+1)/(2n+1)!`` and its integral, ``x = sin(theta/2)``.
+    """
+    terms, s = range(order // 2), 2 * np.sin(theta / 2)
+    f = math.factorial
+    if m == 1:
+        return 1j * np.sin(theta) * sum(f(n) ** 2 / f(2 * n + 1) * s ** (2 * n) for n in terms)
+    return -sum(2 * f(n) ** 2 / f(2 * n + 2) * s ** (2 * n + 2) for n in terms)
+
+
+def truncated_staggered(order, theta):
+    """The same between points and faces, from ``theta = 2 arcsin(s/2)``; twice, for a diffusion."""
+    s = 2 * np.sin(theta / 2)
+    return -(sum(math.comb(2 * n, n) * s ** (2 * n + 1) / (16**n * (2 * n + 1)) for n in range(order // 2)) ** 2)
+
+
 def assert_same_spectrum(got, expected):
     got, expected = np.asarray(got), np.asarray(expected).astype(complex)
     assert got.shape == expected.shape
@@ -116,6 +135,71 @@ def test_one_axis(m, kind, centring, order):
     h = equation.grid.spacing[0]
     expected = closed_form(m, order, angles(kind, 12, centring)) / h**m
     assert_same_spectrum(np.linalg.eigvals(free_matrix(equation)), expected)
+
+
+@pytest.mark.parametrize("order", [2, 4, 6, 8])
+@pytest.mark.parametrize("centring", ["cell", "node"])
+@pytest.mark.parametrize("kind", WALLS)
+def test_orders_up_to_eight(kind, centring, order):
+    """Any order against the series of which it is a part; the two formulas of low order agree."""
+    theta = angles(kind, 17, centring)
+    for rate, formula in (("d_dx(u)", truncated_series(1, order, theta)),
+                          ("laplacian(u)", truncated_series(2, order, theta)),
+                          ("diffusion(1, u)", truncated_staggered(order, theta))):  # fmt: skip
+        if rate == "d_dx(u)" and kind != "P":
+            continue
+        equation = declare(rate, [kind], (17,), centring, order)
+        expected = formula / equation.grid.spacing[0] ** (1 if rate == "d_dx(u)" else 2)
+        assert_same_spectrum(np.linalg.eigvals(free_matrix(equation)), expected)
+
+
+@pytest.mark.parametrize("points", [16, 17])
+@pytest.mark.parametrize("centring", ["cell", "node"])
+def test_anti_periodic_waves_have_half_numbers(centring, points):
+    grid = Grid(points, extent=1.3, centring=centring, periodic="x" if centring == "node" else ())
+    theta = 2 * np.pi * (np.arange(points) + 0.5) / points
+    for order in (2, 6):
+        for m, name in ((1, "d_dx(u)"), (2, "laplacian(u)")):
+            equation = FieldEquation(f"du/dt = {name}", grid=grid, boundary=AntiPeriodic(), space_order=order)
+            expected = truncated_series(m, order, theta) / grid.spacing[0] ** m
+            assert_same_spectrum(np.linalg.eigvals(matrix(equation)), expected)
+
+
+@pytest.mark.parametrize("points", [12, 13])
+@pytest.mark.parametrize("centring", ["cell", "node"])
+@pytest.mark.parametrize("kind", [*WALLS, "A"])
+def test_spectral_derivatives_have_the_wave_numbers_themselves(kind, centring, points):
+    closed = kind in "PA"
+    grid = Grid(points, extent=1.3, centring=centring, periodic="x" if centring == "node" and closed else ())
+    low, high = (AntiPeriodic(), AntiPeriodic()) if kind == "A" else WALLS[kind]
+    boundary = {"x-": low, "x+": high}
+    theta = 2 * np.pi * (np.arange(points) + 0.5) / points if kind == "A" else angles(kind, points, centring)
+    theta = np.where(theta > np.pi * (1 + 1e-12), theta - 2 * np.pi, theta) if closed else theta
+    for m in range(1, 5) if closed else (2, 4):
+        name = "d_dx(u)" if m == 1 else f"d{m}_dx{m}(u)"
+        equation = FieldEquation(f"du/dt = {name}", grid=grid, boundary=boundary, scheme=Spectral())
+        expected = (1j * theta / grid.spacing[0]) ** m
+        if m % 2:
+            expected[np.isclose(theta, np.pi)] = 0  # the slope of the sawtooth vanishes at every point
+        assert_same_spectrum(np.linalg.eigvals(free_matrix(equation)), expected)
+    diffusion = FieldEquation("du/dt = diffusion(0.7, u)", grid=grid, boundary=boundary, scheme=Spectral())
+    expected = -0.7 * np.where(np.isclose(theta, np.pi), 0, theta / grid.spacing[0]) ** 2
+    assert_same_spectrum(np.linalg.eigvals(free_matrix(diffusion)), expected)
+
+
+@pytest.mark.parametrize("centring", ["cell", "node"])
+@pytest.mark.parametrize("kinds", [("P", "P"), ("N", "D"), ("DN", "P"), ("ND", "N")])
+def test_the_isotropic_laplacian(kinds, centring):
+    """``(4 of the sides + 1 of the corners - 20 of the point)/(6 h^2)``, on tensor products of the same waves."""
+    shape = tuple(8 + int(centring == "node" and kind != "P") for kind in kinds)
+    closed = tuple(name for name, kind in zip("xy", kinds, strict=True) if kind == "P") if centring == "node" else ()
+    grid = Grid(shape, extent=1.0, centring=centring, periodic=closed)
+    boundary = {name + end: WALLS[kind][end == "+"] for name, kind in zip("xy", kinds, strict=True) for end in "-+"}
+    scheme = FiniteDifference(laplacian="isotropic")
+    equation = FieldEquation("du/dt = laplacian(u)", grid=grid, boundary=boundary, scheme=scheme)
+    a, b = (np.cos(angles(kind, n, centring)) for kind, n in zip(kinds, shape, strict=True))
+    expected = (8 * np.add.outer(a, b) + 4 * np.multiply.outer(a, b) - 20) / 6 / grid.spacing[0] ** 2
+    assert_same_spectrum(np.linalg.eigvals(free_matrix(equation)), expected.ravel())
 
 
 @pytest.mark.parametrize("order", [2, 4])

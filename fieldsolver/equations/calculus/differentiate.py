@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from functools import reduce
 
 from fieldsolver.errors import EquationTypeError
+from fieldsolver.space.coordinate_systems import GRAPH
 
 from .. import build
+from ..coordinates import METRIC
 from ..graph import (
     Comparison,
     Component,
@@ -28,6 +30,7 @@ from ..graph import (
     Stack,
     Sum,
     TimeSymbol,
+    Transfer,
     Treatment,
     walk,
 )
@@ -126,6 +129,8 @@ def _rule(node: Node, known: Mapping[Node, Node], dimension: int) -> Node:
             return build.reduction(node.content[0], d(node.operands[0]), dimension=dimension)
         case Convolution():
             return build.convolution(node.content[0], d(node.operands[0]), dimension=dimension)
+        case Transfer():
+            return build.transfer(node.content[0], d(node.operands[0]))
         case SpatialOperator():
             return _operator(node, d, dimension)
         case Comparison():
@@ -141,15 +146,24 @@ def _operator(node: SpatialOperator, d: Callable[[Node], Node], dimension: int) 
     def apply(name: str, *arguments: Node) -> Node:
         if any(argument is ZERO for argument in arguments):
             return ZERO
-        return build.operator(name, *arguments, dimension=dimension)
+        return build.operator_in(node.coordinates, name, *arguments, dimension=dimension)
 
+    if node.name == "gradient_squared" and node.coordinates in (METRIC, GRAPH):
+        (u,) = node.operands  # polarised: 2 g(grad u, grad v) = |grad(u + v)|^2 - |grad u|^2 - |grad v|^2
+        both = apply(node.name, build.add(u, d(u)))
+        return _total([both, _minus(node), _minus(apply(node.name, d(u)))])
     if node.name == "gradient_squared":
         (u,) = node.operands
         axes = [f"d_d{axis}" for axis in AXES[:dimension]]
         return _total([_times(_times(TWO, apply(name, u)), apply(name, d(u))) for name in axes])
     if len(node.operands) == 1:
         return apply(node.name, d(node.operands[0]))
-    coefficient, u = node.operands  # linear in each of them
+    coefficient, u = node.operands
+    if node.name == "fractional_laplacian":
+        if d(coefficient) is not ZERO:
+            raise EquationTypeError(f"{node} has no derivative rule for its power")
+        return apply(node.name, coefficient, d(u))
+    # The others are linear in each of the two.
     return _total([apply(node.name, d(coefficient), u), apply(node.name, coefficient, d(u))])
 
 

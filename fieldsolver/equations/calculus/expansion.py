@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from functools import reduce
 
+from fieldsolver.space.coordinate_systems import CARTESIAN
+
 from .. import build
 from ..graph import (
     Negative,
@@ -17,9 +19,16 @@ from ..graph import (
     Stack,
     Sum,
 )
-from ..vocabulary import AXES
 
 COMPOSED: frozenset[str] = frozenset({"gradient", "divergence", "curl", "advection", "biharmonic"})
+
+
+def is_composed(node: SpatialOperator) -> bool:
+    """Whether `expand` says what `node` is made of.
+
+    In curved coordinates the divergence is not a sum of gradients: it balances what flows through the faces of cells.
+    """
+    return node.name in COMPOSED and (node.name != "divergence" or node.coordinates == CARTESIAN)
 
 
 def expand(node: SpatialOperator, dimension: int) -> Node:
@@ -30,11 +39,13 @@ def expand(node: SpatialOperator, dimension: int) -> Node:
     * ``curl(v)`` = (d_dy v_2 - d_dz v_1, d_dz v_0 - d_dx v_2, d_dx v_1 - d_dy v_0); its last entry in two dimensions
     * ``advection(v, u)`` = v_0 d_dx u + v_1 d_dy u + ...
     * ``biharmonic(u)`` = laplacian(laplacian(u))
+
+    In curved coordinates ``d_dx`` ... are the physical components of the gradient.
     """
     operand = node.operands[-1]
 
     def d(axis: int, of: Node) -> Node:
-        return build.operator(f"d_d{AXES[axis]}", of, dimension=dimension)
+        return build.slope(of, axis, dimension=dimension, coordinates=node.coordinates)
 
     match node.name:
         case "gradient":
@@ -51,8 +62,8 @@ def expand(node: SpatialOperator, dimension: int) -> Node:
             velocity = node.operands[0]
             return _sum([build.multiply(component_of(velocity, axis), d(axis, operand)) for axis in range(dimension)])
         case "biharmonic":
-            inner = build.operator("laplacian", operand, dimension=dimension)
-            return build.operator("laplacian", inner, dimension=dimension)
+            inner = build.operator_in(node.coordinates, "laplacian", operand, dimension=dimension)
+            return build.operator_in(node.coordinates, "laplacian", inner, dimension=dimension)
     raise ValueError(f"{node.name} is not composed of other operators")
 
 
@@ -64,7 +75,7 @@ def component_of(node: Node, index: int) -> Node:
         case Stack():
             return node.operands[index]
         case SpatialOperator(name="gradient"):
-            return build.operator(f"d_d{AXES[index]}", node.operands[0], dimension=node.components)
+            return build.slope(node.operands[0], index, dimension=node.components, coordinates=node.coordinates)
         case SpatialOperator(name="curl"):
             return component_of(expand(node, node.components), index)
         case Negative():

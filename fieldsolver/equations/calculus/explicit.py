@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from fieldsolver.errors import EquationTypeError
+from fieldsolver.space.coordinate_systems import SYSTEMS
 
 from .. import build
 from ..graph import (
@@ -21,6 +22,7 @@ from ..graph import (
     FieldSymbol,
     Function,
     MatrixProduct,
+    MatrixSymbol,
     Negative,
     Node,
     Power,
@@ -33,7 +35,8 @@ from ..graph import (
     Treatment,
 )
 from ..vocabulary import AXES, OPERATORS
-from .expansion import COMPOSED, component_of, expand
+from .curvilinear import density, scales
+from .expansion import component_of, expand, is_composed
 from .normal_form import ONE, ZERO, minus, product, quotient, raised, total, whole
 from .partial_derivative import Partial
 
@@ -51,6 +54,7 @@ class Explicit:
         dimension: number of grid axes.
         assemble: makes one vector of scalars, for ``K @ phi``.
         at: expressions to put for coordinates, such as the position of a wall.
+        axes: names of the coordinates.
     """
 
     def __init__(
@@ -59,9 +63,11 @@ class Explicit:
         dimension: int,
         assemble: Callable[[Values], Node],
         at: Mapping[Node, Node] | None = None,
+        axes: Sequence[str] = AXES,
     ) -> None:
         self._fields, self._assemble, self._at = dict(fields), assemble, dict(at or {})
-        self._along = [Partial(build.coordinate(AXES[axis], axis)) for axis in range(dimension)]
+        self._axes = tuple(axes[:dimension])
+        self._along = [Partial(build.coordinate(name, axis)) for axis, name in enumerate(self._axes)]
         self._memo: dict[Node, Values] = {}
 
     def __call__(self, node: Node) -> Values:
@@ -76,7 +82,7 @@ class Explicit:
 
     def at(self, places: Mapping[Node, Node]) -> Explicit:
         """The same with other coordinates."""
-        return Explicit(self._fields, len(self._along), self._assemble, places)
+        return Explicit(self._fields, len(self._axes), self._assemble, places, self._axes)
 
     def derivative(self, node: Node, axis: int, times: int = 1) -> Node:
         """A derivative of an explicit scalar along `axis`."""
@@ -119,9 +125,37 @@ class Explicit:
         return [[values[i if len(values) > 1 else 0] for values in below] for i in range(max(map(len, below)))]
 
     def _operator(self, node: SpatialOperator) -> Values:
-        if node.name in COMPOSED:
+        if is_composed(node):
             return self(expand(node, len(self._along)))
+        if node.coordinates in SYSTEMS:
+            return self._curvilinear(node)
+        if node.name == "fractional_laplacian" or isinstance(node.operands[0], MatrixSymbol):
+            raise EquationTypeError(f"{node} has no formula on a manufactured solution")
         return tuple(self._derivatives(node.name, values) for values in self._spread(node))
+
+    def _curvilinear(self, node: SpatialOperator) -> Values:
+        """The formulas of curvilinear.py."""
+        root, h = density(node.coordinates), scales(node.coordinates)[: len(self._along)]
+
+        def divergence(fluxes: Sequence[Node]) -> Node:
+            along = zip(self._along, fluxes, h, strict=True)
+            return quotient(total(d(product(root, quotient(v, scale))) for d, v, scale in along), root)
+
+        def slopes(u: Node) -> list[Node]:
+            return [quotient(d(u), scale) for d, scale in zip(self._along, h, strict=True)]
+
+        if node.name == "divergence":
+            return (divergence(self(node.operands[0])),)
+        results = []
+        for *before, u in self._spread(node):
+            match node.name:
+                case "gradient_squared":
+                    results.append(total(raised(slope, 2) for slope in slopes(u)))
+                case "laplacian" | "diffusion":
+                    results.append(divergence([product(*before, slope) for slope in slopes(u)]))
+                case _:
+                    results.append(slopes(u)[OPERATORS[node.name].axis or 0])
+        return tuple(results)
 
     def _derivatives(self, name: str, values: Sequence[Node]) -> Node:
         word, operand = OPERATORS[name], values[-1]

@@ -6,13 +6,25 @@ import math
 from typing import Any
 
 from fieldsolver.errors import GridError
-from fieldsolver.space.boundary import Condition, Declaration, Dirichlet, Neumann, Periodic, Robin
+from fieldsolver.space.boundary import (
+    Absorbing,
+    AntiPeriodic,
+    Condition,
+    Declaration,
+    Dirichlet,
+    Neumann,
+    Periodic,
+    Robin,
+)
 from fieldsolver.space.grid import Grid
+from fieldsolver.space.spacing import Clustered
 
 from .document import Document
 from .limits import MAX_VALUES
 from .structure import CONDITIONS
 from .values import plain_number
+
+_CLOSED: dict[str, Condition] = {"periodic": Periodic(), "antiperiodic": AntiPeriodic()}
 
 
 def read_grid(document: Document) -> Grid | None:
@@ -27,7 +39,7 @@ def read_grid(document: Document) -> Grid | None:
         return None
     components = document.table("equation").get("components", {}).values()
     _check_bounds(document, table)
-    grid = Grid(**table)
+    grid = Grid(**table | {"nodes": {axis: _nodes(value) for axis, value in table.get("nodes", {}).items()}})
     if grid.size * max(1, sum(components)) > MAX_VALUES:
         raise document.refuse(
             ("grid", "shape"),
@@ -48,6 +60,10 @@ def _check_bounds(document: Document, table: dict[str, Any]) -> None:
         raise document.refuse(("grid", "bounds"), f"needs a pair [low, high] per axis for 'bounds', got {bounds!r}")
 
 
+def _nodes(value: dict[str, Any] | list[float]) -> Clustered | list[float]:
+    return Clustered(**value) if isinstance(value, dict) else value
+
+
 def read_boundary(document: Document) -> Declaration:
     """The boundary as `FieldEquation` takes it."""
     table = document.table("boundary")
@@ -65,11 +81,13 @@ def _of_field(value: Any) -> Any:
 
 
 def _condition(value: Any) -> Condition:
-    if value == "periodic":
-        return Periodic()
+    if isinstance(value, str):
+        return _CLOSED[value]
     if "robin" in value:
         robin = value["robin"]
         return Robin(robin["a"], robin["b"], _wall_value(robin.get("value", 0.0)))
+    if "absorbing" in value:
+        return Absorbing(value["absorbing"])
     kind = Dirichlet if "dirichlet" in value else Neumann
     return kind(_wall_value(next(iter(value.values()))))
 

@@ -59,7 +59,7 @@ def read_initial(
 
 
 def _scope(document: Document, equation: FieldEquation, aside: Iterable[str]) -> Scope:
-    axes = equation.grid.axes if equation.grid else ()
+    axes = equation.given.axes
     whole, declared, definitions = make_scope(list(equation.statements), equation.orders, equation.given)
     symbols: dict[str, Node] = {name: whole.symbols[name] for name in (*declared, *definitions)}
     parameters, aside = document.table("parameters"), set(aside)

@@ -44,18 +44,27 @@ def read_kernels(document: Document, grid: Grid | None, known: Mapping[str, Node
         if grid is None:
             raise document.refuse(("kernels", name), f"has {name!r}, but the file has no [grid]")
         keys = ("kernels", name)
-        if math.prod(2 * points - 1 for points in grid.shape) > MAX_VALUES:
+        radius = table.get("radius")
+        if _displacements(grid, radius) > MAX_VALUES:
             raise document.refuse(keys, f"samples {name!r} at more than {MAX_VALUES} displacements; use a coarser grid")
         try:
             if "values" in table:
-                kernel = Kernel(as_tensor(table["values"], "values"), table["edge"])
+                kernel = Kernel(as_tensor(table["values"], "values"), table["edge"], normalise=table.get("normalise"))
                 kernel.samples(grid)
             else:
                 function = KernelExpression(document, keys, table["function"], symbols, grid.axes)
-                kernel = Kernel(Kernel(function, table["edge"]).samples(grid), table["edge"])
+                norms = {"radius": radius, "normalise": table.get("normalise")}
+                kernel = Kernel(Kernel(function, table["edge"], **norms).samples(grid), table["edge"])
         except FileFormatError:
             raise
         except FieldSolverError as error:
             raise document.refuse(keys, f"{name!r}: {error}") from None
         kernels[name] = kernel
     return kernels
+
+
+def _displacements(grid: Grid, radius: float | None) -> int:
+    """At how many displacements a kernel is sampled, at most."""
+    reach = math.inf if radius is None else radius
+    halves = (min(points - 1, reach / step) for points, step in zip(grid.shape, grid.spacing, strict=True))
+    return math.prod(2 * int(half) + 1 for half in halves)

@@ -25,8 +25,11 @@ def is_number(value: Any) -> bool:
         return False
 
 
-def number(*, above: float | None = None) -> Leaf:
-    """A finite number."""
+def number(*, above: float | None = None, least: float | None = None) -> Leaf:
+    """A finite number; above one, or at least another."""
+    if least is not None:
+        content = {"type": "number", "minimum": least}
+        return Leaf(f"a finite number, at least {least:g},", lambda value: is_number(value) and value >= least, content)
     if above is None:
         return Leaf("a finite number", is_number, {"type": "number"})
     content = {"type": "number", "exclusiveMinimum": above}

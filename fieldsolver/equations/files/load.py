@@ -19,6 +19,7 @@ from .initial import read_initial
 from .kernels import read_kernels
 from .modules import read_modules
 from .parameters import only_aside, read_parameters
+from .schemes import read_scheme
 from .signals import read_signals
 from .solve_table import read_output, read_solve
 
@@ -87,6 +88,7 @@ def read_equation(document: Document, dtype: torch.dtype = torch.float64) -> Fie
         modules=read_modules(document, grid, boundary, dtype),
         components=declared.get("components", {}),
         complex_fields=declared.get("complex_fields", ()),
-        space_order=declared.get("space_order", 2),
+        space_order=declared.get("space_order"),
+        scheme=read_scheme(document, grid),
         calculus=declared.get("calculus"),
     )

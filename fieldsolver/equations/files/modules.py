@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from fieldsolver.space.boundary import Declaration, resolve_boundary
+from fieldsolver.space.boundary import AntiPeriodic, Declaration, resolve_boundary
 from fieldsolver.space.grid import Grid
 
 from ..modules import Nonlocal
@@ -53,6 +53,8 @@ def conv(table: Mapping[str, Any], setting: ModuleSetting) -> nn.Module:
         raise setting.refuse(f"has kernel_size {size}, which reaches beyond the other end of the grid {grid.shape}")
     _check_weights(table["channels"], size**grid.dimension, setting)
     sides = resolve_boundary(setting.boundary, setting.fields, grid.axes)
+    if any(isinstance(condition, AntiPeriodic) for own in sides.values() for condition in own.values()):
+        raise setting.refuse("is a convolution, which does not know the sign of its inputs beyond an antiperiodic end")
     return Nonlocal(FieldConvolution(table["channels"], size, grid, sides, setting.dtype))
 
 

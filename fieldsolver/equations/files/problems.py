@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from fieldsolver.errors import EquationError, FieldSolverError, FileFormatError
+from fieldsolver.errors import BoundaryError, EquationError, FieldSolverError, FileFormatError, GridError
 
 from .document import Document
 from .limits import MAX_FAULTS
@@ -80,8 +80,13 @@ def line_of_error(document: Document, error: FieldSolverError) -> int | None:
         return line_of(document.text, error.keys)
     if isinstance(error, EquationError) and (line := line_with(document.text, (error.text or "").strip())):
         return line
+    if isinstance(error, GridError):
+        return line_of(document.text, ("grid",))
+    tables = ("boundary",) if isinstance(error, BoundaryError) else _NAMED
     for name in re.findall(r"'([^']+)'", str(error)):
-        for table in _NAMED:
+        for table in tables:
             if name in document.table(table):
                 return line_of(document.text, (table, name))
+    if isinstance(error, BoundaryError):
+        return line_of(document.text, ("boundary",))
     return line_of(document.text, ("equation", "text")) if isinstance(error, EquationError) else None

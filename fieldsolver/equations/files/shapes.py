@@ -203,14 +203,14 @@ class Choice(Shape):
         expected: what it should be, in words.
         plain: the shapes that are no tables.
         tables: the tables, by a key that only they have.
-        rest: the table that is meant when none of those keys is there.
+        rest: the shape of tables in which none of those keys is there.
         name: name in the JSON schema; empty for none.
     """
 
     expected: str
     plain: tuple[Shape, ...]
     tables: Mapping[str, Table] = field(default_factory=dict)
-    rest: Table | None = None
+    rest: Shape | None = None
     name: str = ""
 
     def faults(self, value: Any, keys: Keys) -> Iterator[Fault]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from fieldsolver.space.convolution import EDGES, NORMS
+from fieldsolver.space.schemes import ADVECTIONS, CLOSURES, DEALIASING, LAPLACIANS
+from fieldsolver.space.spacing import TOWARDS
+from fieldsolver.space.stencils import SPACE_ORDERS
+
 from ..vocabulary import AXES
 from .leaves import (
     COMPLEX,
@@ -23,9 +28,9 @@ from .shapes import Choice, Key, Kinds, Leaf, Table
 
 SCHEMA = 1
 """The newest version of the format that this code reads."""
-CONDITIONS = ("dirichlet", "neumann", "robin")
+CONDITIONS = ("dirichlet", "neumann", "robin", "absorbing")
+CLOSED = ("periodic", "antiperiodic")
 DTYPES = ("float64", "float32")
-EDGES = ("zero", "periodic", "reflect")
 
 
 def file_structure() -> Table:
@@ -36,7 +41,7 @@ def file_structure() -> Table:
             "title": Key(text(), "What the file is, in one line."),
             "source": Key(text(), "Where the equation comes from: a paper, a book."),
             "equation": Key(_equation(), "The equation itself.", required=True),
-            "grid": Key(_grid(), "A uniform grid; without it the equation is an ordinary differential equation."),
+            "grid": Key(_grid(), "The grid; without it the equation is an ordinary differential equation."),
             "boundary": Key(_boundary(), "Boundary conditions; needed with a grid."),
             "parameters": Key(Table(others=_parameter(), names=NAME), "Parameters by name."),
             "signals": Key(Table(others=_signal(), names=NAME), "Sampled inputs by name: linear between the samples."),
@@ -59,10 +64,40 @@ def _equation() -> Table:
             ),
             "components": Key(Table(others=size, names=NAME), "Components of fields that have more than one."),
             "complex_fields": Key(names(), "Names of the fields that are complex."),
-            "space_order": Key(word(2, 4), "Order of the finite differences.", default=2),
+            "space_order": Key(
+                word(*SPACE_ORDERS), "Order of the finite differences, where scheme says nothing else.", default=2,
+            ),
+            "scheme": Key(_schemes(), "How derivatives are taken: for all axes, or a table per axis.",
+                          examples=({"kind": "spectral", "dealias": "pad"},)),
             "calculus": Key(word("ito", "stratonovich"), "Meaning of the noise; needed with noise, refused without."),
+        },
+        not_both=("space_order", "scheme"),
+    )  # fmt: skip
+
+
+def _schemes() -> Choice:
+    differences = Table(
+        {
+            "kind": Key(word("finite_difference"), "Differences of neighbouring points.", required=True),
+            "order": Key(word(*SPACE_ORDERS), "Order of accuracy inside the domain.", default=2),
+            "closure": Key(word(*CLOSURES), "At walls: mirror images, or one-sided differences with penalties, of high "
+                           "order up to the wall of a node-centred grid.", default="reflection"),
+            "advection": Key(word(*ADVECTIONS), "How advection(v, u) is taken.", default="central"),
+            "laplacian": Key(word(*LAPLACIANS), "One stencil per axis, or one whose error has no direction.",
+                             default="axes"),
         }
     )  # fmt: skip
+    spectral = Table(
+        {
+            "kind": Key(word("spectral"), "Fourier, cosine or sine series, or Chebyshev points.", required=True),
+            "dealias": Key(word(*DEALIASING), "What is done about products, whose short waves the grid takes for "
+                           "longer ones: the 2/3 rule or the 3/2 rule; nothing unless given."),
+        }
+    )  # fmt: skip
+    one = Kinds({"finite_difference": differences, "spectral": spectral})
+    per_axis = Table({axis: Key(one, f"Along {axis}.", required=axis == "x") for axis in AXES})
+    return Choice('a table such as { kind = "finite_difference", order = 4 }, or one per axis', (),
+                  dict.fromkeys(AXES, per_axis), rest=one, name="scheme")  # fmt: skip
 
 
 def _grid() -> Table:
@@ -80,6 +115,9 @@ def _grid() -> Table:
             ),
             "centring": Key(word("cell", "node"), "Where the unknowns lie.", default="cell"),
             "periodic": Key(names(), "Periodic axes of a node-centred grid.", examples=(["x"],)),
+            "nodes": Key(Table({axis: Key(_nodes(), f"Along {axis}.") for axis in AXES}),
+                         "Positions along the axes whose points are not equally far apart.",
+                         examples=({"x": {"kind": "chebyshev"}},)),
         },
         one_of=("extent", "bounds"),
     )  # fmt: skip
@@ -91,6 +129,20 @@ def _points(expected: str) -> Leaf:
     several = list_of(points, expected, least=1, most=len(AXES))
     content = {"anyOf": [dict(points.content), dict(several.content)]}
     return Leaf(f"{expected}, at least 2 each,", lambda value: points.test(value) or several.test(value), content)
+
+
+def _nodes() -> Choice:
+    chebyshev = Table({"kind": Key(word("chebyshev"), "Images of equal angles: dense at both walls.", required=True)})
+    polynomial = Table(
+        {
+            "kind": Key(word("polynomial"), "A power of equally spaced points.", required=True),
+            "power": Key(number(least=1.0), "The power; 1 leaves them equally spaced.", default=2.0),
+            "towards": Key(word(*TOWARDS), "The walls at which they are dense.", default="both"),
+        }
+    )
+    positions = list_of(number(), "a list of increasing positions", least=2)
+    return Choice('a list of increasing positions or a table such as { kind = "chebyshev" }', (positions,),
+                  rest=Kinds({"chebyshev": chebyshev, "polynomial": polynomial}), name="nodes")  # fmt: skip
 
 
 def _wall_value() -> Choice:
@@ -106,24 +158,27 @@ def _condition_table() -> Table:
             "value": value,
         }
     )
+    speed = Choice('a number above 0 or an expression such as "c"', (number(above=0.0), text()))
     return Table(
         {
             "dirichlet": Key(_wall_value(), "u = value on the wall.", examples=(0.0,)),
             "neumann": Key(_wall_value(), "Outward derivative du/dn = value.", examples=(0.0, "sin(2*pi*t)")),
             "robin": Key(robin, "a u + b du/dn = value.", examples=({"a": 1.0, "b": 2.0, "value": 0.0},)),
+            "absorbing": Key(speed, "Waves of this speed leave: du/dt + speed du/dn = 0, for an equation d2u/dt2.",
+                             examples=(1.0, "c")),
         },
         one_of=CONDITIONS,
-    )
+    )  # fmt: skip
 
 
 def _boundary() -> Choice:
-    expected = '"periodic" or a table such as { neumann = 0.0 }'
+    expected = '"periodic", "antiperiodic" or a table such as { neumann = 0.0 }'
     table = _condition_table()
-    condition = Choice(expected, (word("periodic"),), rest=table, name="condition")
+    condition = Choice(expected, (word(*CLOSED),), rest=table, name="condition")
     sides = [axis + end for axis in AXES for end in ("", "-", "+")]
     per_side = Table({side: Key(condition, "Both ends, or the low (-) or high (+) end.") for side in sides},
                      known=CONDITIONS)  # fmt: skip
-    per_field = Choice(expected, (word("periodic"),), dict.fromkeys(CONDITIONS, table), per_side, "field_boundary")
+    per_field = Choice(expected, (word(*CLOSED),), dict.fromkeys(CONDITIONS, table), per_side, "field_boundary")
     pattern, what = FIELD_OR_SIDE
     return Choice(
         "a table", (), {"all": Table({"all": Key(condition, "For all fields and sides.")})},
@@ -199,17 +254,25 @@ def _signal() -> Key:
 
 
 def _kernel() -> Key:
-    edge = Key(word(*EDGES), "What lies beyond the domain.", required=True)
+    edge = Key(
+        word(*EDGES), "What lies beyond the domain: nothing, the domain again, or its mirror image.", required=True
+    )
     function = Key(text(), "An expression in the displacement x, y, z and plain parameters.", required=True,
                    examples=("exp(-abs(x))/2",))  # fmt: skip
-    values = Key(numbers("nested lists of numbers", 1, 3), "Samples at the displacements -(N-1) h .. (N-1) h.",
-                 required=True)  # fmt: skip
+    values = Key(
+        numbers("nested lists of numbers", 1, 3),
+        "Samples at the displacements -n h .. n h: an odd number along every axis, the middle one at displacement 0.",
+        required=True,
+    )
+    radius = Key(number(above=0.0), "The function counts up to this displacement; without it, over all of the domain.")
+    normalise = Key(word(*filter(None, NORMS)), "What is divided out: the sum of the samples times the volume of a "
+                    "cell, or that of their absolute values; nothing unless given.")  # fmt: skip
     return Key(
         Choice(
             'a table such as { function = "exp(-abs(x))/2", edge = "zero" }', (),
             {
-                "function": Table({"function": function, "edge": edge}),
-                "values": Table({"values": values, "edge": edge}),
+                "function": Table({"function": function, "edge": edge, "radius": radius, "normalise": normalise}),
+                "values": Table({"values": values, "edge": edge, "normalise": normalise}),
             },
             name="kernel",
         ),

@@ -10,6 +10,7 @@ import torch
 from fieldsolver.errors import EquationError
 
 from ..graph import Function, walk
+from .domains import weights as domain_weights
 
 if TYPE_CHECKING:
     from ..field_equation import FieldEquation
@@ -47,11 +48,10 @@ def conserved_linear(equation: FieldEquation, *, samples: int | None = None, see
     states = (0.2 + torch.randn(shape, dtype=torch.float64, generator=generator)) * spread
     times = 10 ** (6 * torch.rand(len(sizes), dtype=torch.float64, generator=generator) - 3)
     with torch.no_grad():
-        rates = equation(times, states).reshape(len(sizes), components, -1)
-    weights = equation.grid.weights().reshape(-1) if equation.grid is not None else torch.ones(1, dtype=torch.float64)
-    integrals = (rates * weights).sum(-1)
+        rates = equation(times, states)
+    integrals = _integrals(equation, rates)
     # How large the integrals of one state could be without cancellation: every state counts alike.
-    scale = (rates.abs() * weights).sum(-1).amax(-1, keepdim=True)
+    scale = _integrals(equation, rates.abs()).amax(-1, keepdim=True)
     relative = integrals / scale.clamp_min(1e-300)
     finite = relative[torch.isfinite(relative).all(-1)].numpy()
     if finite.shape[0] < components:
@@ -60,6 +60,16 @@ def conserved_linear(equation: FieldEquation, *, samples: int | None = None, see
     padded = np.concatenate([values, np.zeros(components - values.size)])
     null = vectors[padded <= GAP * np.sqrt(len(finite))]
     return _reduced(null) if len(null) else np.zeros((0, components))
+
+
+def _integrals(equation: FieldEquation, states: torch.Tensor) -> torch.Tensor:
+    """Integrals of all components, ``(B, C)``."""
+    integrals = []
+    for name, values in equation.space.unpack(states).items():
+        weights = domain_weights(equation, equation.layout.of(name)).reshape(-1)
+        size = equation.layout.fields[name][1]
+        integrals.append((values.reshape(len(states), size, -1) * weights).sum(-1))
+    return torch.cat(integrals, dim=-1)
 
 
 def _refuse(equation: FieldEquation) -> None:
@@ -73,6 +83,8 @@ def refuse_per_sample(equation: FieldEquation, what: str) -> None:
     for name, item in equation.declared.items():
         if item.place == "per sample":
             raise EquationError(f"{what} those of one system, but {name!r} differs between samples; give it one value")
+    if equation.layout.mask is not None and equation.layout.mask.samples is not None:
+        raise EquationError(f"{what} those of one system, but the mask differs between samples; give mask= of one")
 
 
 def _reduced(rows: np.ndarray) -> np.ndarray:

@@ -18,8 +18,21 @@ from fieldsolver.errors import EquationError
 
 from .. import build
 from ..calculus.differentiate import variation
-from ..graph import Convolution, Depends, FieldSymbol, ModuleCall, Node, Reduction, SpatialOperator, walk
+from ..graph import (
+    Convolution,
+    Depends,
+    FieldSymbol,
+    MatrixSymbol,
+    ModuleCall,
+    Node,
+    Reduction,
+    SpatialOperator,
+    walk,
+)
 from ..vocabulary import OPERATORS
+from .reach import reach
+from .spectra import absorbs
+from .vertices import farther, within
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -52,7 +65,7 @@ class Jacobian:
     def _block(self, node: Node, column: str) -> Node:
         symbol = self._symbols[column]
         direction = build.field(f"delta_{column}", symbol.components, is_complex=symbol.is_complex)
-        return variation(node, {symbol: direction}, self.equation.dimension)
+        return variation(node, {symbol: direction}, self.equation.layout.dimension)
 
     def product(self, t: float | Tensor, y: Tensor, v: Tensor) -> Tensor:
         """``J v`` for states and vectors ``(*batch, C, *grid)``, by forward differentiation."""
@@ -73,6 +86,8 @@ class Jacobian:
         from scipy.sparse import csr_array, kron
 
         equation = self.equation
+        if equation.layout.domains:
+            raise EquationError("the pattern of a Jacobian between grids is not known; use product(...) or dense(...)")
         couplings: dict[tuple[int, ...], np.ndarray] = {}
         for row, node in equation.right_sides.items():
             for column, offsets in _reach(node, equation).items():
@@ -140,20 +155,27 @@ def _reach(node: Node, equation: FieldEquation) -> dict[str, set[tuple[int, ...]
             for name, offsets in reached.get(operand, {}).items():
                 merged.setdefault(name, set()).update(offsets)
         if isinstance(part, SpatialOperator):
+            # What leaves through an absorbing wall follows from the velocity next to it.
+            open_waves = [name for name in equation.orders if name in merged and absorbs(equation.layout, name)]
+            for name in open_waves:
+                merged.setdefault(f"d{name}/dt", set()).update(merged[name])
             merged = {name: _widened(offsets, part, equation) for name, offsets in merged.items()}
         reached[part] = merged
     return reached[node]
 
 
 def _widened(offsets: set[tuple[int, ...]], node: SpatialOperator, equation: FieldEquation) -> set[tuple[int, ...]]:
-    word, order = OPERATORS[node.name], equation.layout.space_order
-    times = 2 if node.name == "biharmonic" else 1
-    width = order - 1 if node.name == "diffusion" else (word.derivative_order // times + 1) // 2 + order // 2 - 1
+    word = OPERATORS[node.name]
     axes = range(equation.dimension) if word.axis is None else (word.axis,)
-    for _ in range(times):
+    for _ in range(2 if node.name == "biharmonic" else 1):
+        if equation.layout.graph is not None:
+            offsets = farther(offsets)
+            continue
         wider = set(offsets)
-        for offset in offsets:
-            for axis in axes:
+        for axis in axes:
+            width = reach(equation.layout, node.name, axis) + int(_tilts(node, equation))
+            # One stencil over several axes has corners: what an axis adds starts from all that the others have.
+            for offset in set(wider) if _has_corners(node, equation) else offsets:
                 wider |= {
                     tuple(o + step * (other == axis) for other, o in enumerate(offset))
                     for step in range(-width, width + 1)
@@ -162,10 +184,33 @@ def _widened(offsets: set[tuple[int, ...]], node: SpatialOperator, equation: Fie
     return offsets
 
 
+def _has_corners(node: SpatialOperator, equation: FieldEquation) -> bool:
+    """Whether an operator is one stencil of the whole grid instead of a sum over axes."""
+    if node.name in ("laplacian", "biharmonic"):
+        return equation.layout.isotropic or equation.layout.metric is not None
+    return _turns(node, equation)
+
+
+def _tilts(node: SpatialOperator, equation: FieldEquation) -> bool:
+    """Whether a matrix turns the slope at a wall by that of the neighbours along it, one point further away."""
+    closed = all(equation.layout.is_closed(axis) for axis in range(equation.dimension))
+    return _turns(node, equation) and not closed
+
+
+def _turns(node: SpatialOperator, equation: FieldEquation) -> bool:
+    """Whether fluxes need not point along the gradient."""
+    return isinstance(node.operands[0], MatrixSymbol) or equation.layout.metric is not None
+
+
 def _shift(equation: FieldEquation, offset: tuple[int, ...]) -> Any:
-    """The matrix that picks the point at `offset`: wrapped on periodic axes, reflected at walls."""
+    """The matrix that picks the point at `offset`: wrapped on periodic axes, reflected at walls.
+
+    On a graph an offset is a number of edges, and all vertices are picked that lie no farther away.
+    """
     from scipy.sparse import csr_array, eye_array, kron
 
+    if equation.layout.graph is not None:
+        return within(equation.layout.graph, *offset)
     total = eye_array(1, format="csr")
     for axis, step in enumerate(offset):
         grid = equation.layout.required_grid()
@@ -173,7 +218,7 @@ def _shift(equation: FieldEquation, offset: tuple[int, ...]) -> Any:
         index = np.arange(points)
         target = index + step
         rows, columns = [index], [target]
-        if equation.layout.is_periodic(axis):
+        if equation.layout.is_closed(axis):
             columns = [target % points]
         else:
             skip = int(grid.has_end_nodes(axis))

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from fieldsolver.errors import listing
+
 from ..graph import (
-    Convolution,
-    Depends,
-    FieldSymbol,
-    Negative,
+    MatrixSymbol,
     Node,
     ParameterSymbol,
-    Product,
-    Reduction,
     walk,
 )
 from ..lowering import Lowering
+from .absorption import damped
 from .affine import LinearTerm, Remainder, split
-from .spectra import Bound, is_diagonal, modes, operator_bound, operator_symbol, transform_of
+from .chains import chain_bound, multiplies
+from .domains import modes, operator_bound, transform_of
+from .spectra import AxisModes, Bound, absorbs, operator_symbol
+from .widening import widened
 
 if TYPE_CHECKING:
     from ..field_equation import FieldEquation
@@ -39,7 +41,7 @@ class TermReport:
     Attributes:
         row: the field whose rate it belongs to.
         text: the term as written.
-        kind: ``"linear"``, ``"nonlinear"``, ``"nonlocal"`` or ``"source"``.
+        kind: ``"linear"``, ``"nonlinear"``, ``"nonlocal"``, ``"advection"`` (upwinded) or ``"source"``.
         bound: spectrum of a linear term, else None.
         reason: why the term is not linear; empty if it is.
     """
@@ -74,73 +76,49 @@ def linear_part(equation: FieldEquation, t: float = 0.0) -> LinearPart:
     reports: list[TermReport] = []
     values = CoefficientValues(equation, t)
     for row, node in equation.right_sides.items():
-        terms, rest = split(row, node, equation.dimension)
+        terms, rest = split(row, node, equation.layout)
         linear.extend(terms)
         reports.extend(TermReport(row, str(term), "linear", term_bound(equation, term, values)) for term in terms)
-        reports.extend(TermReport(row, str(r), _kind(r), None, r.reason) for r in rest)
+        reports.extend(TermReport(row, str(r), kind_of_remainder(r), None, r.reason) for r in rest)
     obstacle = _obstacle(equation, linear)
     if not obstacle:
         eigenvalues, thinned = _eigenvalues(equation, linear, values)
         bound = _exact_bound(eigenvalues) if not thinned else _as_upper(_exact_bound(eigenvalues), "modes were thinned")
-        if any(report.kind == "nonlocal" for report in reports):
-            return LinearPart(tuple(reports), _with_nonlocal(equation, bound, values), None, _transforms(equation))
+        if any(absorbs(equation.layout, name) for name in equation.fields):
+            bound = damped(equation, bound, linear, values)
+            return LinearPart(tuple(reports), widened(equation, bound, values), None, _transforms(equation))
+        if any(report.kind in ("nonlocal", "advection") for report in reports):
+            return LinearPart(tuple(reports), widened(equation, bound, values), None, _transforms(equation))
         return LinearPart(tuple(reports), bound, eigenvalues, _transforms(equation))
     bounds = [report.bound for report in reports if report.bound is not None]
-    total = _with_nonlocal(equation, _sum_bounds(bounds, linear, obstacle), values)
+    total = widened(equation, _sum_bounds(bounds, linear, obstacle), values)
     return LinearPart(tuple(reports), total, None, _transforms(equation))
 
 
-def _with_nonlocal(equation: FieldEquation, bound: Bound, values: CoefficientValues) -> Bound:
-    """Widen a bound by the norms of the linear nonlocal terms; those of nonlinear ones depend on the state."""
-    radius, counted = 0.0, True
-    for row, node in equation.right_sides.items():
-        for rest in split(row, node, equation.dimension)[1]:
-            if _kind(rest) == "nonlocal":
-                norm = nonlocal_norm(equation, rest.node, values)
-                counted &= norm is not None
-                radius += norm or 0.0
-    if not radius and counted:
-        return bound
-    reason = "nonlocal terms count with their norms" if counted else "not every nonlocal term is counted"
-    imaginary = bound.imaginary + radius
-    return Bound("upper", bound.lowest - radius, bound.highest + radius, imaginary, bound.reason or reason)
-
-
-def nonlocal_norm(equation: FieldEquation, node: Node, values: CoefficientValues) -> float | None:
-    """Largest row sum of a linear nonlocal term ``c * convolve(w, u)`` or ``c * integral(u)``; None for others."""
-    match node:
-        case Negative():
-            return nonlocal_norm(equation, node.operands[0], values)
-        case Product():
-            active = [factor for factor in node.operands if factor.depends & Depends.STATE]
-            inner = nonlocal_norm(equation, active[0], values) if len(active) == 1 else None
-            if inner is None:
-                return None
-            rest = [np.abs(values(factor)).max() for factor in node.operands if factor is not active[0]]
-            return inner * float(np.prod(rest))
-        case Convolution(operands=(FieldSymbol(),)):
-            grid = equation.layout.required_grid()
-            samples = equation.kernel_values()[node.content[0]].detach()
-            return float(samples.abs().sum()) * float(np.prod(grid.spacing))
-        case Reduction(operands=(FieldSymbol(),)):
-            lengths = equation.layout.required_grid().lengths
-            return 1.0 if node.content[0] == "mean" else float(np.prod(lengths))
-    return None
-
-
-def _kind(rest: Remainder) -> str:
+def kind_of_remainder(rest: Remainder) -> str:
+    """One word for why a term is not in the linear part."""
     if rest.is_source:
         return "source"
-    return "nonlocal" if rest.reason.startswith("nonlocal") else "nonlinear"
+    kind = rest.reason.partition(":")[0]
+    return kind if kind in ("nonlocal", "advection") else "nonlinear"
 
 
 class CoefficientValues:
     """Numeric values of coefficients at the equation's current parameters and at time `t`."""
 
-    def __init__(self, equation: FieldEquation, t: float = 0.0) -> None:
-        self._equation = equation
+    def __init__(self, equation: FieldEquation, t: float = 0.0, row: str = "") -> None:
+        self._equation, self._row = equation, row
         self._time = torch.tensor(t, dtype=torch.float64)
         self._cache: dict[Node, np.ndarray] = {}
+        self._rows: dict[str, CoefficientValues] = {}
+
+    def of(self, row: str) -> CoefficientValues:
+        """The values on the grid of one state: these, unless the grids differ."""
+        if not self._equation.layout.domains:
+            return self
+        if row not in self._rows:
+            self._rows[row] = CoefficientValues(self._equation, float(self._time), row)
+        return self._rows[row]
 
     def __call__(self, node: Node) -> np.ndarray:
         """Values as an array whose leading axis is the component when there is one per component."""
@@ -151,7 +129,7 @@ class CoefficientValues:
     def _evaluate(self, node: Node) -> np.ndarray:
         equation = self._equation
         lowering = Lowering(equation.layout)
-        tape = lowering.finish([lowering.compile(node)])
+        tape = lowering.finish([lowering.of(self._row).compile(node)])
         like = torch.zeros(equation.state_shape, dtype=torch.complex128 if node.is_complex else torch.float64)
         (value,) = equation.run_tape(tape, self._time, like)
         # A folded number is a Python float, which torch would otherwise round to float32.
@@ -160,10 +138,15 @@ class CoefficientValues:
 
 def term_bound(equation: FieldEquation, term: LinearTerm, values: CoefficientValues) -> Bound:
     """Bound of one linear term; several fields may share it, a coupling counts with its modulus."""
-    layout = equation.layout
+    layout, values = equation.layout.of(term.field), values.of(term.row)
     total = Bound("exact", 1.0, 1.0, 0.0)
-    for name in term.operators:
-        total = _compose(total, operator_bound(layout, term.field, name))
+    if multiplies(layout, term.field, term.operators):
+        for name in term.operators:
+            total = _compose(total, operator_bound(equation, term.field, name))
+    else:
+        total = chain_bound(layout, term.field, term.operators)
+    if isinstance(term.inside, MatrixSymbol):
+        return _matrix_bound(total, term, values)
     inside = values(term.inside) if term.inside is not None else np.ones(())
     scale = values(term.coefficient) * (inside if inside.size == 1 else 1.0)
     if term.matrix is not None:
@@ -179,6 +162,15 @@ def term_bound(equation: FieldEquation, term: LinearTerm, values: CoefficientVal
     return bound
 
 
+def _matrix_bound(laplacian: Bound, term: LinearTerm, values: CoefficientValues) -> Bound:
+    """``-u.Lu`` sums ``grad u . D grad u``: at most the largest eigenvalue of D times that of the Laplacian."""
+    matrices = np.moveaxis(values(term.inside), (0, 1), (-2, -1))  # type: ignore[arg-type]  # a matrix is inside
+    eigenvalues = np.linalg.eigvalsh((matrices + np.swapaxes(matrices, -1, -2)) / 2)
+    extremes = np.array([min(float(eigenvalues.min()), 0.0), float(eigenvalues.max())])
+    bound = _scale(_scale(laplacian, extremes), values(term.coefficient))
+    return _as_upper(bound, "the largest eigenvalue of the matrix times the Laplacian's")
+
+
 def _differs_between_samples(equation: FieldEquation, term: LinearTerm) -> bool:
     nodes = [term.coefficient] if term.inside is None else [term.coefficient, term.inside]
     names = [node.name for node in walk(*nodes) if isinstance(node, ParameterSymbol)]
@@ -188,22 +180,46 @@ def _differs_between_samples(equation: FieldEquation, term: LinearTerm) -> bool:
 def _obstacle(equation: FieldEquation, linear: Sequence[LinearTerm]) -> str:
     """Why no transform diagonalises the linear part; empty if one does."""
     layout = equation.layout
+    if layout.domains:
+        return "the fields lie on grids of their own, whose bounds are put together"
     for term in linear:
+        if layout.mask is not None and term.operators:
+            return "no transform fits a mask"
         if not term.is_constant:
             return f"the coefficient of {term} varies"
         if _differs_between_samples(equation, term):
             return f"the coefficient of {term} differs between samples"
-        for name in term.operators:
-            if not is_diagonal(layout, term.field, name):
-                return f"{term} is not diagonal in a transform of its boundary"
-    if _is_coupled(linear):
-        for axis in range(layout.dimension):
-            kinds = {transform_of(layout, name, axis) for name in equation.fields}
-            if len(kinds) > 1:
-                return "coupled fields have different boundary conditions"
-        if equation.components > MAX_COUPLED:
-            return f"{equation.components} coupled components"
+        if not multiplies(layout, term.field, term.operators):
+            return f"the walls show the operators of {term} different symmetries"
+        if isinstance(term.inside, MatrixSymbol):
+            return f"the matrix in {term} couples the axes"
+    coupled = _is_coupled(linear)
+    if coupled and len({_homogeneous(equation, name) for name in equation.fields}) > 1:
+        return "coupled fields have different boundary conditions"
+    for rows in [equation.fields] if coupled else [(name,) for name in equation.fields]:
+        if modes(equation, rows[0], _operators(linear, rows)) is None:
+            return f"the terms in the rate of {listing(rows)} have no common modes"
+    if coupled and equation.components > MAX_COUPLED:
+        return f"{equation.components} coupled components"
     return ""
+
+
+def _homogeneous(equation: FieldEquation, field: str) -> tuple[Any, ...]:
+    """The conditions of a field without their data."""
+    sides = equation.layout.conditions[field].values()
+    return tuple((type(side), getattr(side, "a", 0.0), getattr(side, "b", 0.0)) for side in sides)
+
+
+def _operators(linear: Sequence[LinearTerm], rows: Sequence[str]) -> list[str]:
+    """Every operator of the terms of some rows."""
+    return [name for term in linear if term.row in rows for name in term.operators]
+
+
+def _modes(equation: FieldEquation, rows: Sequence[str], linear: Sequence[LinearTerm]) -> list[AxisModes]:
+    found = modes(equation, rows[0], _operators(linear, rows))
+    if found is None:
+        raise ValueError("these terms have no common modes")
+    return found
 
 
 def _is_coupled(linear: Sequence[LinearTerm]) -> bool:
@@ -219,7 +235,7 @@ def _eigenvalues(
         parts, thinned = [], False
         for row in equation.fields:
             own = [term for term in linear if term.row == row]
-            angles, was_thinned = _thinned(modes(equation.layout, row))
+            angles, was_thinned = _thinned(_modes(equation, (row,), linear))
             thinned |= was_thinned
             size = equation.layout.fields[row][1]
             total = np.zeros((size, 1), dtype=complex)
@@ -234,7 +250,7 @@ def _coupled_eigenvalues(
     equation: FieldEquation, linear: Sequence[LinearTerm], values: CoefficientValues
 ) -> tuple[np.ndarray, bool]:
     """Eigenvalues of the symbol matrix ``L(k)``, one small matrix per distinct mode."""
-    angles, thinned = _thinned(modes(equation.layout, equation.fields[0]))
+    angles, thinned = _thinned(_modes(equation, equation.fields, linear))
     symbols = np.stack([np.broadcast_to(_chain_symbol(equation, term, angles), _count(angles)) for term in linear])
     distinct = np.unique(symbols, axis=1)
     matrices = np.zeros((distinct.shape[1], equation.components, equation.components), dtype=complex)
@@ -260,36 +276,29 @@ def coupling(equation: FieldEquation, term: LinearTerm, values: CoefficientValue
 
 
 def _coefficients(term: LinearTerm, values: CoefficientValues, size: int) -> np.ndarray:
-    value = values(term.coefficient) * (values(term.inside) if term.inside is not None else 1.0)
+    scalar = term.inside is not None and not isinstance(term.inside, MatrixSymbol)
+    value = values(term.coefficient) * (values(term.inside) if scalar else 1.0)  # type: ignore[arg-type]  # not None
     return np.broadcast_to(np.asarray(value).ravel(), (size,))
 
 
-def _chain_symbol(equation: FieldEquation, term: LinearTerm, angles: list[np.ndarray]) -> np.ndarray:
-    total = np.ones(_count(angles), dtype=complex)
+def _chain_symbol(equation: FieldEquation, term: LinearTerm, axes: list[AxisModes]) -> np.ndarray:
+    """Eigenvalues of the operators of a term, one after the other, on all modes of the grid, flattened."""
+    shape = np.broadcast_shapes(*[axis.shape for axis in axes])
+    total = np.ones(_count(axes), dtype=complex)
     for name in term.operators:
-        total = (
-            total
-            * np.broadcast_to(
-                operator_symbol(equation.layout, name, angles), np.broadcast_shapes(*[a.shape for a in angles])
-            ).ravel()
-        )
+        total = total * np.broadcast_to(operator_symbol(equation.layout, name, axes), shape).ravel()
     return total
 
 
-def _count(angles: list[np.ndarray]) -> tuple[int, ...]:
-    return (int(np.prod([a.size for a in angles], dtype=int)),)
+def _count(axes: list[AxisModes]) -> tuple[int, ...]:
+    return (math.prod(math.prod(axis.shape) for axis in axes),)
 
 
-def _thinned(angles: list[np.ndarray]) -> tuple[list[np.ndarray], bool]:
-    if _count(angles)[0] <= MAX_MODES:
-        return angles, False
-    keep = int(MAX_MODES ** (1 / len(angles)))
-    thin = []
-    for axis, vector in enumerate(angles):
-        flat = np.sort(np.abs(vector.ravel()))
-        chosen = np.unique(flat[np.linspace(0, flat.size - 1, keep).astype(int)])
-        thin.append(chosen.reshape([-1 if other == axis else 1 for other in range(len(angles))]))
-    return thin, True
+def _thinned(axes: list[AxisModes]) -> tuple[list[AxisModes], bool]:
+    if _count(axes)[0] <= MAX_MODES:
+        return axes, False
+    keep = int(MAX_MODES ** (1 / len(axes)))
+    return [axis.thinned(keep) for axis in axes], True
 
 
 def _exact_bound(eigenvalues: np.ndarray) -> Bound:
@@ -348,8 +357,10 @@ def _sum_bounds(bounds: Sequence[Bound], linear: Sequence[LinearTerm], reason: s
 
 
 def _transforms(equation: FieldEquation) -> tuple[str, ...]:
+    if equation.layout.domains:
+        return ("none",) * equation.layout.dimension
     transforms = []
     for axis in range(equation.dimension):
-        kinds = {transform_of(equation.layout, name, axis) for name in equation.fields}
+        kinds = {transform_of(equation, name, axis) for name in equation.fields}
         transforms.append(kinds.pop() if len(kinds) == 1 else "mixed")
     return tuple(transforms)

@@ -13,6 +13,7 @@ from fieldsolver.space.boundary import Neumann, Periodic
 
 from ..graph import Depends, Number, SignalSymbol, walk
 from .conserved import refuse_per_sample
+from .vertices import current_graph, keeps_uniform
 
 if TYPE_CHECKING:
     from ..field_equation import FieldEquation
@@ -70,12 +71,19 @@ class _UniformRates:
 
     def __init__(self, equation: FieldEquation) -> None:
         self._equation = equation
-        self._grid = (1,) * equation.dimension
+        self._grids = [equation.space.shape_of(name) for name in equation.fields]
+        mask = equation.layout.mask
+        self._point = 0 if mask is None else int(mask.inside.flatten().nonzero()[0])
 
     def _rates(self, state: torch.Tensor) -> torch.Tensor:
-        spread = state.reshape(-1, *self._grid).expand(self._equation.state_shape)
-        rate = self._equation(0.0, spread)
-        return rate.reshape(self._equation.components, -1)[:, 0]
+        space = self._equation.space
+        parts = [state.narrow(0, *space.fields[name]) for name in space.fields]
+        spread = [
+            part.reshape(-1, *[1] * len(grid)).expand(-1, *grid) for part, grid in zip(parts, self._grids, strict=True)
+        ]
+        rates = space.unpack(self._equation(0.0, space.join(spread)))
+        pairs = zip(rates.values(), parts, strict=True)
+        return torch.cat([rate.reshape(len(part), -1)[:, self._point] for rate, part in pairs])
 
     def value(self, state: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -94,6 +102,15 @@ def _refuse_nonuniform(equation: FieldEquation) -> None:
             raise EquationError(f"{node} changes with time, so the equation has no steady states")
         if not node.operands and node.depends & Depends.SPACE and not node.depends & Depends.STATE:
             raise EquationError(f"{node} varies in space, so the equation has no uniform states")
+    for name, condition in equation.layout.mask_conditions.items():
+        if not isinstance(condition, Neumann):
+            raise EquationError(f"the mask holds {name!r}, so uniform states do not stay uniform")
+    graph = current_graph(equation)
+    if graph is not None and not keeps_uniform(graph):
+        raise EquationError(
+            f"the {graph.kind} Laplacian does not vanish on uniform states, so they do not stay uniform; "
+            "with laplacian='random-walk' or 'combinatorial' they do"
+        )
     for name, sides in equation.layout.conditions.items():
         for side, condition in sides.items():
             if isinstance(condition, Periodic):

@@ -1,7 +1,7 @@
 """Lowering of expression graphs to torch."""
 
-from .layout import Layout, held_sides, knots
+from .layout import MASK, Layout, held_sides, knots
 from .lower import Lowering
 from .tape import Tape
 
-__all__ = ["Layout", "Lowering", "Tape", "held_sides", "knots"]
+__all__ = ["MASK", "Layout", "Lowering", "Tape", "held_sides", "knots"]

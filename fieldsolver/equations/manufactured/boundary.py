@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from fieldsolver.errors import EquationError
-from fieldsolver.space.boundary import Condition, Neumann, Periodic, Robin, Side, side_name
+from fieldsolver.space.boundary import Condition, Neumann, Periodic, Pole, Robin, Side, side_name
 
 from .. import build
 from ..calculus.explicit import Explicit, Values
@@ -24,7 +24,7 @@ Conditions = dict[str, dict[str, Condition]]
 
 def exact_boundary(equation: FieldEquation, states: Mapping[str, Values], explicit: Explicit) -> Conditions | None:
     """The conditions of the equation with the values of the solution; None without a grid."""
-    grid = equation.grid
+    grid = equation.layout.grid
     if grid is None:
         return None
     return {
@@ -33,6 +33,7 @@ def exact_boundary(equation: FieldEquation, states: Mapping[str, Values], explic
             if isinstance(condition, Periodic)
             else _condition(equation, name, side, condition, states[name], explicit)
             for side, condition in equation.layout.conditions[name].items()
+            if not isinstance(condition, Pole)
         }
         for name in equation.statements
     }

@@ -34,8 +34,19 @@ def refuse_equation(equation: FieldEquation) -> None:
     """Refuse equations whose source no formula gives.
 
     Raises:
-        EquationError: noise, modules, convolutions, integrals, or a `Spatial` parameter.
+        EquationError: a graph, a mask, noise, modules, convolutions, integrals, or a `Spatial` parameter.
     """
+    if equation.layout.metric is not None:
+        raise EquationError("a metric is known on grid points only, which gives no source between them; leave it out")
+    if equation.layout.mask is not None:
+        raise EquationError(
+            "a manufactured solution does not fulfil the condition at the border of a mask; manufacture the equation "
+            "without mask=, or compare with an exact solution by hand"
+        )
+    if equation.layout.graph is not None:
+        raise EquationError("a graph has no coordinates that an exact solution could be an expression of; use a grid")
+    if equation.layout.domains:
+        raise EquationError("between grids of different resolution there is no formula for the source; use one grid")
     if equation.noises:
         raise EquationError("an equation with noise has no manufactured solution: its paths are no functions of time")
     for node in walk(*equation.statements.values()):

@@ -116,10 +116,10 @@ class Manufactured:
         """Explicit scalars on the grid at time `t`, ``(*t, len(nodes), *grid)``; complex where the state is."""
         equation = self.equation
         t = torch.as_tensor(t, dtype=torch.float64)
-        shape = equation.grid.shape if equation.grid is not None else ()
+        shape, grid = equation.space.grid_shape, equation.layout.grid
         given = parameter_points(equation, t if t.dim() == 0 else 0.0)  # a solution contains no signals; a source may
-        if equation.grid is not None:
-            given |= dict(zip(equation.grid.axes, equation.grid.coordinates(), strict=True))
+        if grid is not None:
+            given |= dict(zip(grid.axes, grid.coordinates(), strict=True))
         given["t"] = t.reshape((*t.shape, *(1,) * len(shape)))
         dtype = torch.complex128 if equation.is_complex else torch.float64
         columns = [evaluate(node, given)[0].to(dtype).expand((*t.shape, *shape)) for node in nodes]
@@ -143,7 +143,7 @@ def manufacture(
     refuse_equation(equation)
     states = parse_solution(equation, solution, smooth=check)
     units = Units({*equation.given.parameters, *equation.statements, *equation.given.modules, *equation.given.kernels})
-    explicit = Explicit(states, equation.dimension, units.assemble)
+    explicit = Explicit(states, equation.dimension, units.assemble, axes=equation.given.axes)
     sources = {name: _source(equation, name, states[name], explicit) for name in equation.statements}
     statements = {
         name: check_length(build.add(node, units.assemble(sources[name]))) if set(sources[name]) != {ZERO} else node
@@ -183,6 +183,7 @@ def _declare(
         components=given.components,
         complex_fields=given.complex_fields,
         space_order=given.space_order,
+        scheme=given.scheme,
     )
     if any(made.statements[name] is not node for name, node in statements.items()):
         raise EquationError(_ROUNDS)

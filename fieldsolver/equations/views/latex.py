@@ -113,6 +113,9 @@ class LatexNotation(Notation):
             case "advection":
                 velocity = self.inside(arguments[0], Binding.ATOM)
                 return rf"\left({velocity}\cdot\nabla\right) {operand}", Binding.PREFIX
+            case "fractional_laplacian":
+                power = self.inside(arguments[0], Binding.SUM)
+                return rf"-\left(-\nabla^2\right)^{{{power}}} {operand}", Binding.SUM
         if name in _PREFIXES:
             return f"{_PREFIXES[name]} {operand}", Binding.PREFIX
         axis, order = axis_of(name)

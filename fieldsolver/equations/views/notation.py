@@ -31,10 +31,12 @@ from ..graph import (
     Stack,
     Sum,
     Symbol,
+    Transfer,
     Treatment,
     VelocitySymbol,
     walk,
 )
+from ..vocabulary import OPERATORS
 
 
 class Binding(enum.IntEnum):
@@ -103,6 +105,9 @@ class Notation(abc.ABC):
             case Function():
                 return self.function(node.name, below), Binding.ATOM
             case SpatialOperator():
+                axis = OPERATORS[node.name].axis
+                if node.coordinates != "cartesian" and axis is not None:
+                    return self.component(node, self.operator("gradient", below), axis), Binding.ATOM
                 return self.operator(node.name, below)
             case Dot():
                 return self.dot(*[self.inside(piece, Binding.PREFIX) for piece in below]), Binding.PRODUCT
@@ -112,6 +117,8 @@ class Notation(abc.ABC):
                 return self.convolution(self.name(kernel), self.inside(below[0], Binding.POWER)), Binding.ATOM
             case ModuleCall():
                 return self.call(self.name(node.name), texts), Binding.ATOM
+            case Transfer(content=(name,)):
+                return self.function(name, below), Binding.ATOM
             case Treatment(content=(name,)):
                 return self.treatment(name, texts[0]), Binding.ATOM
             case Stack():

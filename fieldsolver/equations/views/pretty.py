@@ -97,6 +97,8 @@ class PrettyNotation(Notation):
                 return f"∇·({self.inside(arguments[0], Binding.POWER)} ∇{operand})", Binding.PREFIX
             case "advection":
                 return f"({self.inside(arguments[0], Binding.ATOM)}·∇){operand}", Binding.PREFIX
+            case "fractional_laplacian":
+                return f"−(−∇²)^{self.inside(arguments[0], Binding.ATOM)} {operand}", Binding.SUM
         if name in _PREFIXES:
             return _PREFIXES[name] + operand, Binding.PREFIX
         axis, order = axis_of(name)

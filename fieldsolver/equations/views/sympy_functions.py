@@ -8,6 +8,8 @@ from typing import Any
 
 from fieldsolver.errors import EquationTypeError
 
+from ..vocabulary import TRANSFERS
+
 SAME_NAME = ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "exp", "log", "erf")
 RENAMED = {"abs": "Abs", "sign": "sign", "heaviside": "Heaviside", "conj": "conjugate", "real": "re", "imag": "im",
            "min": "Min", "max": "Max", "sqrt": "sqrt"}  # fmt: skip
@@ -46,7 +48,7 @@ def nonlocal_function(name: str) -> Callable[..., Any]:
     """An undefined function of a whole field.
 
     The chain rule of SymPy holds point by point, and would be wrong here: `integral` and `mean` are linear and the same
-    everywhere, `convolve` is linear, and of anything else nothing is known.
+    everywhere, `convolve`, `restrict` and `prolong` are linear, and of anything else nothing is known.
     """
     import sympy
 
@@ -56,6 +58,8 @@ def nonlocal_function(name: str) -> Callable[..., Any]:
             return sympy.Integer(0) if in_space else self.func(self.args[0].diff(symbol))
         if name == "convolve" and not in_space:
             return self.func(self.args[0], self.args[1].diff(symbol))
+        if name in TRANSFERS and not in_space:
+            return self.func(self.args[0].diff(symbol))
         raise EquationTypeError(f"the derivative of {name}(...) with respect to {symbol} is not known to SymPy")
 
     return type(name, (sympy.Function,), {"_eval_derivative": derivative})

@@ -13,9 +13,12 @@ from functools import cache, reduce
 from typing import TYPE_CHECKING, Any
 
 from fieldsolver.errors import EquationTypeError
+from fieldsolver.space.coordinate_systems import SYSTEMS
 
 from .. import build
-from ..calculus.expansion import COMPOSED, component_of, expand
+from ..calculus.curvilinear import density, scales
+from ..calculus.expansion import component_of, expand, is_composed
+from ..coordinates import METRIC
 from ..graph import (
     Comparison,
     Component,
@@ -43,6 +46,7 @@ from ..graph import (
     Stack,
     Sum,
     TimeSymbol,
+    Transfer,
     Treatment,
     VelocitySymbol,
 )
@@ -104,7 +108,9 @@ class SympyView:
     @classmethod
     def of_equation(cls, equation: FieldEquation, **options: Any) -> SympyView:
         """A view that knows the axes and the positive parameters of `equation`."""
-        axes = equation.grid.axes if equation.grid is not None else ()
+        if equation.layout.graph is not None:
+            raise EquationTypeError("the operators of a graph are no derivatives, so SymPy has no words for them")
+        axes = equation.given.axes
         positive = [name for name, item in equation.declared.items() if isinstance(item.transform, Positive)]
         return cls(axes, positive=positive, **options)
 
@@ -145,7 +151,7 @@ class SympyView:
                 return [self._function_of_place(name, node, real=True)]
             case Component() | Stack() | Dot() | MatrixProduct():
                 return self._over_components(node)
-            case Reduction() | Convolution() | ModuleCall():
+            case Reduction() | Convolution() | Transfer() | ModuleCall():
                 return self._undefined(node)
         return self._by_component(node)
 
@@ -245,7 +251,7 @@ class SympyView:
         return [self._sympy.Add(*[entries[i * columns + j] * values[j] for j in range(columns)]) for i in range(rows)]
 
     def _undefined(self, node: Node) -> list[Any]:
-        """Integrals, convolutions and modules: functions that SymPy knows by name alone."""
+        """Integrals, convolutions, transfers and modules: functions that SymPy knows by name alone."""
         name = node.content[0]
         if isinstance(node, ModuleCall):
             inputs = [entry for operand in node.operands for entry in self.entries(operand)]
@@ -258,12 +264,53 @@ class SympyView:
         return [nonlocal_function(name)(entry) for entry in entries]
 
     def _operator(self, node: SpatialOperator) -> Sequence[Any]:
-        if node.name in COMPOSED:
+        if is_composed(node):
             return self.entries(expand(node, len(self.coordinates)))
+        if node.coordinates in SYSTEMS:
+            return self._curvilinear(node)
+        if node.coordinates == METRIC:
+            raise EquationTypeError(f"{node} has no formula in SymPy: its metric is known on grid points only")
+        if node.name == "fractional_laplacian":
+            ((power,), operand) = (self.entries(each) for each in node.operands)
+            return [nonlocal_function(node.name)(power, entry) for entry in operand]
+        if isinstance(node.operands[0], MatrixSymbol):
+            return [self._anisotropic(self.entries(node.operands[0]), u) for u in self.entries(node.operands[1])]
         below = [self.entries(operand) for operand in node.operands]
         count = node.components
         spread = [entries * count if len(entries) == 1 else entries for entries in below]
         return [self._derivatives(node.name, *values) for values in zip(*spread, strict=True)]
+
+    def _curvilinear(self, node: SpatialOperator) -> Sequence[Any]:
+        """The formulas of `calculus.curvilinear`."""
+        (root,), h = self.entries(density(node.coordinates)), [self.entries(s)[0] for s in scales(node.coordinates)]
+        d, axes = self._sympy.Derivative, self.coordinates
+
+        def divergence(fluxes: Sequence[Any]) -> Any:
+            return self._sympy.Add(*[d(root / h[i] * v, axes[i]) / root for i, v in enumerate(fluxes)])
+
+        def slopes(u: Any) -> list[Any]:
+            return [d(u, axis) / h[i] for i, axis in enumerate(axes)]
+
+        below = [self.entries(operand) for operand in node.operands]
+        if node.name == "divergence":
+            return [divergence(below[0])]
+        results = []
+        for i in range(node.components):
+            *before, u = (entries[i if len(entries) > 1 else 0] for entries in below)
+            match node.name:
+                case "gradient_squared":
+                    results.append(self._sympy.Add(*[slope**2 for slope in slopes(u)]))
+                case "laplacian" | "diffusion":
+                    results.append(divergence([self._sympy.Mul(*before, slope) for slope in slopes(u)]))
+                case _:
+                    results.append(slopes(u)[OPERATORS[node.name].axis or 0])
+        return results
+
+    def _anisotropic(self, matrix: Sequence[Any], operand: Any) -> Any:
+        """``sum_ij d_i (K_ij d_j u)``."""
+        d, axes, n = self._sympy.Derivative, self.coordinates, len(self.coordinates)
+        fluxes = [self._sympy.Add(*[matrix[i * n + j] * d(operand, axes[j]) for j in range(n)]) for i in range(n)]
+        return self._sympy.Add(*[d(flux, axis) for flux, axis in zip(fluxes, axes, strict=True)])
 
     def _derivatives(self, name: str, *values: Any) -> Any:
         d, operand = self._sympy.Derivative, values[-1]

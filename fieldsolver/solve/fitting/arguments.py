@@ -50,6 +50,8 @@ def check_options(
         raise OptionError(f"rtol must be positive and atol not negative, got rtol={rtol!r}, atol={atol!r}")
     if equation.is_complex:
         raise OptionError(f"complex fields cannot be fitted yet: {listing(equation.complex_fields)}")
+    if equation.layout.mask is not None:
+        raise OptionError("equations with mask= cannot be fitted yet; fit with gradients through fs.solve instead")
     if equation.holds_nodes:
         raise OptionError("grids with nodes on Dirichlet walls cannot be fitted yet; use centring='cell'")
     unfit = [name for name, item in equation.declared.items() if item.place == "per sample"]

@@ -53,9 +53,8 @@ def read_observations(data: Any, equation: FieldEquation, noise: str) -> Observa
 
 def own_shape(equation: FieldEquation, name: str) -> tuple[int, ...]:
     """Shape of one field without batch: ``(*grid)``, or ``(c, *grid)`` for several components."""
-    size = equation.layout.fields[name][1]
-    grid = equation.grid.shape if equation.grid is not None else ()
-    return (size, *grid) if size > 1 else tuple(grid)
+    size, grid = equation.layout.fields[name][1], equation.space.shape_of(name)
+    return (size, *grid) if size > 1 else grid
 
 
 def _parts(data: Any, equation: FieldEquation) -> tuple[Any, dict[str, Any], dict[str, str]]:
@@ -81,8 +80,10 @@ def _dataset_parts(data: Any, equation: FieldEquation) -> tuple[Any, dict[str, A
     timed = {str(name): variable for name, variable in data.data_vars.items() if "time" in variable.dims}
     for name in timed:
         _known_field(name, equation)
-    axes = equation.grid.axes if equation.grid is not None else ()
-    given = {name: variable.transpose("time", ..., *axes, missing_dims="ignore") for name, variable in timed.items()}
+    given = {
+        name: variable.transpose("time", ..., *equation.axes_of(name), missing_dims="ignore")
+        for name, variable in timed.items()
+    }
     units = {name: str(v.attrs["units"]) for name, v in {**timed, "time": data["time"]}.items() if "units" in v.attrs}
     return data["time"].values, {name: variable.values for name, variable in given.items()}, units
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from fieldsolver.results import AnalysisResult
 
+from ..dataset import grid_coordinates
 from .data import own_shape
 
 if TYPE_CHECKING:
@@ -46,9 +47,9 @@ def _ends(result: FitResult, kind: str) -> np.ndarray:
 
 def _curves(result: FitResult) -> dict[str, Any]:
     observations = result.objective.observations
-    axes = list(result.equation.grid.axes) if result.equation.grid is not None else []
     variables: dict[str, Any] = {}
     for name, values in observations.values.items():
+        axes = result.equation.axes_of(name)
         several = len(own_shape(result.equation, name)) > len(axes)
         dims = ["time", *([f"component_{name}"] if several else []), *axes]
         units = observations.units.get(name, "1")
@@ -58,16 +59,15 @@ def _curves(result: FitResult) -> dict[str, Any]:
 
 
 def _coordinates(result: FitResult) -> dict[str, Any]:
-    observations, grid = result.objective.observations, result.equation.grid
+    observations = result.objective.observations
     coordinates: dict[str, Any] = {
         "unknown": ("unknown", list(result.labels)),
         "unknown_": ("unknown_", list(result.labels)),
         "side": ("side", ["low", "high"]),
         "time": ("time", observations.t.numpy(), _named("time", observations.units.get("time", "1"))),
     }
-    if grid is not None:
-        for axis, name in enumerate(grid.axes):
-            coordinates[name] = (name, grid.coordinate(axis).numpy(), _named(f"coordinate {name}"))
+    for name in result.equation.statements:
+        coordinates |= grid_coordinates(result.equation, name)
     return coordinates
 
 

@@ -135,7 +135,7 @@ class Model:
 
     def _initial_state(self, values: Mapping[str, Tensor], rows: int) -> Tensor:
         """(B, C, *grid)."""
-        grid = self.equation.state_shape[1:]
+        space = self.equation.space
         parts = []
         for name, (_, size) in self.equation.layout.fields.items():
             own = own_shape(self.equation, name)
@@ -144,8 +144,8 @@ class Model:
                 value = self.initial[name].to(self.device).expand(rows, *own)
             elif value.dim() == 1:
                 value = value.reshape(rows, *[1] * len(own)).expand(rows, *own)
-            parts.append(value.reshape(rows, size, *grid))
-        return torch.cat(parts, dim=1)
+            parts.append(value.reshape(rows, size, *space.shape_of(name)))
+        return space.join(parts)
 
 
 def repeat_steps(log: StepLog, rows: Tensor) -> StepLog:

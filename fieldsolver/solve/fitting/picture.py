@@ -21,8 +21,8 @@ def plot_fit(result: FitResult) -> Figure:
 
     names = list(result.sigma)
     figure = Figure(figsize=(7.2, 2.6 * len(names)), layout="constrained")
-    all_axes = np.atleast_1d(figure.subplots(len(names), 1, sharex=result.equation.dimension == 0))
-    draw = _over_time if result.equation.dimension == 0 else _against_data
+    all_axes = np.atleast_1d(figure.subplots(len(names), 1, sharex=result.equation.layout.dimension == 0))
+    draw = _over_time if result.equation.layout.dimension == 0 else _against_data
     draw(result, names, all_axes)
     return figure
 

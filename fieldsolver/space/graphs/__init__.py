@@ -1,0 +1,5 @@
+"""Graphs as domains of space."""
+
+from .graph import Graph
+
+__all__ = ["Graph"]
