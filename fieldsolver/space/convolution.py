@@ -100,7 +100,7 @@ class Kernel:
 
     def _sampled(self, grid: Grid) -> Tensor:
         displacements = torch.meshgrid(*self._displacements(grid), indexing="ij")
-        values = self.values(*displacements)  # type: ignore[operator]
+        values = self.values(*displacements)  # type: ignore[operator]  # a tensor has returned above
         wanted = tuple(displacements[0].shape)
         if not isinstance(values, Tensor) or tuple(values.shape) != wanted:
             raise GridError(f"the kernel function must return a tensor of the shape of its arguments, {wanted}")
