@@ -14,8 +14,8 @@ from fieldsolver.space.masked_cells import MaskedCells, tensors_of
 from fieldsolver.space.schemes import SchemeDeclaration
 
 from . import build
+from .answers import Answers
 from .declaration import DeclaredSystem, Given, declare_graphs, declare_text
-from .describe import describe_parameters, fingerprint, page
 from .domains import GridDeclaration
 from .graph import Node, Noise
 from .lowering import MASK, Layout, Lowering, Tape, held_sides
@@ -27,21 +27,16 @@ from .state import StateSpace
 if TYPE_CHECKING:
     from fieldsolver.space.metric import Metric, MetricFields
 
-    from .manufactured.manufacture import Manufactured
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from fieldsolver.space.grid import Grid
 
-    from .knowledge import Jacobian, LinearPart, Remainder
-    from .knowledge.shifted_solve import ShiftedSolve
 
 _METRIC = "metric of space."  # no module can be called so
 RightHandSide = Callable[[Sequence[Tensor], Tensor, Tensor], Tensor]
 
 
-class FieldEquation(nn.Module):
+class FieldEquation(Answers, nn.Module):
     """A system of evolution equations, declared once.
 
     ``str(equation)`` is text that parses back to the same equation.
@@ -400,102 +395,6 @@ class FieldEquation(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self._tape, self._projection = self._lower()
-
-    # -- knowledge ------------------------------------------------------------------------------------------------
-
-    def linear_part(self) -> LinearPart:
-        """The linear terms, where their eigenvalues lie, and the transform that diagonalises them."""
-        from .knowledge import linear_part
-
-        return linear_part(self)
-
-    def nonlinear_part(self) -> dict[str, list[Remainder]]:
-        """Per state, the terms that are not in the linear part, each with the reason."""
-        from .knowledge import split
-
-        return {name: split(name, node, self.layout)[1] for name, node in self.right_sides.items()}
-
-    def jacobian(self) -> Jacobian:
-        """``df/dy`` as symbolic blocks, as products with vectors, and as a sparse matrix."""
-        from .knowledge import Jacobian
-
-        return Jacobian(self)
-
-    def symbol(self, k: Any, *, discrete: bool = False) -> np.ndarray:
-        """The Fourier symbol of the linear part at wave vectors `k` ``(..., d)``: matrices ``(..., C, C)``."""
-        from .knowledge import symbol_matrix
-
-        return symbol_matrix(self, k, discrete=discrete)
-
-    def shifted_solver(self, t: float = 0.0) -> ShiftedSolve:
-        """The fastest solver of ``(1 - c L) x = b`` for the linear part L at the current parameter values and time `t`.
-
-        Make another when the parameters have changed.
-        """
-        from .knowledge.shifted_solve import shifted_solver
-
-        return shifted_solver(self, t)
-
-    def steady_states(self, **options: Any) -> np.ndarray:
-        """Uniform steady states found by a search, ``(n, C)``; options as `knowledge.steady_states`."""
-        from .knowledge import steady_states
-
-        return steady_states(self, **options)
-
-    def conserved(self) -> np.ndarray:
-        """Weights ``(n, C)`` of the linear quantities ``sum_c w_c integral(y_c)`` that never change."""
-        from .knowledge import conserved_linear
-
-        return conserved_linear(self)
-
-    # -- text -----------------------------------------------------------------------------------------------------
-
-    def __str__(self) -> str:
-        left = {1: "d{0}/dt", 2: "d2{0}/dt2"}
-        return "\n".join(f"{left[self.orders[name]].format(name)} = {node}" for name, node in self.statements.items())
-
-    def latex(self) -> str:
-        """The system in LaTeX, as an ``aligned`` environment."""
-        from .views.latex import to_latex
-
-        return to_latex(self)
-
-    def pretty(self) -> str:
-        """The system in plain Unicode: ``∂u/∂t = Dᵤ ∇²u − u v²``."""
-        from .views.pretty import to_pretty
-
-        return to_pretty(self)
-
-    def manufactured(
-        self, solution: Mapping[str, str | Sequence[str]], *, t0: float = 0.0, check: bool = True
-    ) -> Manufactured:
-        """An equation with a known solution: this one with sources, boundary and initial values to match.
-
-        Args:
-            solution: an expression per field over coordinates, ``t`` and parameters (a list of them for components):
-                ``{"u": "exp(-t)*cos(pi*x)"}``.
-            t0: the time of the initial values.
-            check: refuse solutions that would prove nothing: not smooth, not periodic where an axis is, or computed by
-                the scheme to round-off.
-
-        Raises:
-            EquationError: the equation or the solution has no formula (noise, modules, convolutions, integrals,
-                `Spatial` parameters), or a check fails.
-        """
-        from .manufactured.manufacture import manufacture
-
-        return manufacture(self, solution, t0=t0, check=check)
-
-    def __repr__(self) -> str:
-        return page(self)
-
-    def fingerprint(self) -> dict[str, Any]:
-        """What gives the stored numbers their meaning, as plain data: weights fit an equation with the same one."""
-        return fingerprint(self)
-
-    def describe_parameters(self) -> dict[str, str]:
-        """Every declared parameter's value as short text."""
-        return describe_parameters(self)
 
 
 def _state_space(layout: Layout, complex_fields: tuple[str, ...]) -> StateSpace:
