@@ -21,9 +21,9 @@ TOWARDS = ("low", "high", "both")
 class Clustered:
     """Points that crowd towards the walls: images of uniform points ``s`` of ``[0, 1]`` under a smooth map.
 
-    The map of ``"chebyshev"`` is ``(1 - cos(pi s))/2``: the Gauss-Lobatto points of a node-centred axis, the Gauss points
-    of a cell-centred one; the smallest spacing falls like ``1/N^2``. That of ``"polynomial"`` is ``s^p`` towards the low
-    wall, ``1 - (1 - s)^p`` towards the high one, and half of each for both.
+    The map of ``"chebyshev"`` is ``(1 - cos(pi s))/2``: the Gauss-Lobatto points of a node-centred axis, the Gauss
+    points of a cell-centred one; the smallest spacing falls like ``1/N^2``. That of ``"polynomial"`` is ``s^p`` towards
+    the low wall, ``1 - (1 - s)^p`` towards the high one, and half of each for both.
 
     Args:
         kind: ``"chebyshev"`` or ``"polynomial"``.
