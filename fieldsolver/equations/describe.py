@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor, nn
+
 from fieldsolver.space.mask import Mask
 
 if TYPE_CHECKING:
@@ -47,6 +49,25 @@ def _fingerprint_of_mask(equation: FieldEquation) -> dict[str, Any]:
     return {"mask": {"shape": list(mask.inside.shape), "sha256": digest, "boundary": conditions}}
 
 
+def _fingerprint_of_kernel(equation: FieldEquation, name: str) -> str:
+    """Its edge rule and, of a kernel that is not learned, its values."""
+    kernel = equation.layout.kernels[name]
+    if isinstance(kernel.values, nn.Module):
+        return kernel.edge
+    return f"{kernel.edge} {_digest(equation.kernel_values()[name])}"
+
+
+def _fingerprint_of_metric(equation: FieldEquation) -> dict[str, Any]:
+    metric = equation.layout.metric
+    if metric is None:
+        return {}
+    return {"metric": "learned" if metric.source is not None else _digest(metric.components())}
+
+
+def _digest(values: Tensor) -> str:
+    return hashlib.sha256(values.detach().cpu().contiguous().numpy().tobytes()).hexdigest()[:16]
+
+
 def describe_parameters(equation: FieldEquation) -> dict[str, str]:
     """Every declared parameter's value as short text."""
     shown = {}
@@ -69,10 +90,11 @@ def fingerprint(equation: FieldEquation) -> dict[str, Any]:
         "calculus": equation.calculus,
         "complex_fields": list(equation.complex_fields),
         "definitions": {name: str(node) for name, node in equation.definitions.items()},
-        "kernels": {name: kernel.edge for name, kernel in layout.kernels.items()},
+        "kernels": {name: _fingerprint_of_kernel(equation, name) for name in layout.kernels},
         "transforms": {
             name: f"{type(item.transform).__name__}{item.transform or ''}" for name, item in equation.declared.items()
         },
         **_fingerprint_of_mask(equation),
+        **_fingerprint_of_metric(equation),
         **({} if layout.graph is None else {"edges": layout.graph.digest()}),
     }

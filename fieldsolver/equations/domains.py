@@ -160,7 +160,8 @@ class Domains:
         source, (operand,) = self._source(transfer), transfer.operands
         if source == target:
             raise EquationTypeError(
-                f"{left} contains {transfer}, but {operand} lies on the same grid already; write {operand}"
+                f"{left} contains {transfer}, but {operand} lies on the grid of {left} already; leave "
+                f"{transfer.content[0]} out"
             )
         word = "restrict" if source.size > target.size else "prolong"
         if transfer.content[0] != word:

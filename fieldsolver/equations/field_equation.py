@@ -254,7 +254,12 @@ class FieldEquation(Answers, nn.Module):
     # -- the right-hand side --------------------------------------------------------------------------------------
 
     def forward(self, t: Tensor | float, y: Tensor) -> Tensor:
-        """``dy/dt`` at time `t` (a scalar or one per sample) for states `y` of shape ``(*batch, C, *grid)``."""
+        """``dy/dt`` at time `t` (a scalar or one per sample) for states `y` of shape ``(*batch, C, *grid)``.
+
+        Raises:
+            StateError: `y` is not of that shape, or its dtype is not float or complex.
+        """
+        self.space.check(y)
         function, parameters = self.pure()
         return function(parameters, torch.as_tensor(t, dtype=torch.float64, device=y.device), y)
 

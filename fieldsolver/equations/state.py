@@ -94,6 +94,16 @@ class StateSpace:
             inside = inside.reshape(*batch, 1, *self.grid_shape)
         return torch.where(inside, packed, 0)
 
+    def check(self, y: Any) -> None:
+        """Refuse what is no state; the values are not looked at."""
+        if not isinstance(y, Tensor):
+            raise StateError(f"the state must be a tensor, got {type(y).__name__}; equation.pack({{...}}) makes one")
+        if y.dim() < len(self.shape) or tuple(y.shape[y.dim() - len(self.shape) :]) != self.shape:
+            expected = ", ".join(map(str, self.shape))
+            raise StateError(f"the state has shape {tuple(y.shape)}, expected (*batch, {expected})")
+        if not (y.is_floating_point() or y.is_complex()):
+            raise StateError(f"the state has dtype {y.dtype}; use float32, float64, complex64 or complex128")
+
     def unpack(self, y: Tensor) -> dict[str, Tensor]:
         """The fields of ``(*lead, C, *grid)``, each ``(*lead, *grid)`` or ``(*lead, c, *grid)``."""
         fields = {}

@@ -125,10 +125,15 @@ def _space_time(axes: Any, solution: Solution, name: str, values: np.ndarray) ->
 def _snapshot(axes: Any, solution: Solution, name: str, values: np.ndarray) -> Any:
     if values.ndim == 3:
         values = values[:, :, values.shape[2] // 2]
-    (x0, x1), (y0, y1) = _grid(solution, name).bounds[:2]
-    image = axes.imshow(values.T, origin="lower", extent=(x0, x1, y0, y1), cmap="viridis", interpolation="nearest")
-    axes.set_xlabel("x")
-    axes.set_ylabel("y")
+    grid = _grid(solution, name)
+    (x0, x1), (y0, y1) = grid.bounds[:2]
+    # Lengths along both axes are comparable in Cartesian and cylindrical coordinates; a radius and an angle are not.
+    aspect = "equal" if grid.system in ("cartesian", "cylindrical") else "auto"
+    image = axes.imshow(
+        values.T, origin="lower", extent=(x0, x1, y0, y1), cmap="viridis", interpolation="nearest", aspect=aspect
+    )
+    axes.set_xlabel(grid.axes[0])
+    axes.set_ylabel(grid.axes[1])
     axes.figure.colorbar(image, ax=axes, shrink=0.8)  # an image is lower than its axes
     return image
 

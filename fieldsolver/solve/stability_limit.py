@@ -59,6 +59,14 @@ def check_fixed_step(equation: FieldEquation, method: Method, dt: float, check: 
     limit = step_limit(method, linear)
     if dt <= limit.dt * _SLACK:
         return
+    if limit.dt == 0 and not limit.exact:
+        warnings.warn(
+            f"no step of {method.name} is known to be stable for this equation, because its spectrum is only bounded "
+            f"({linear.bound.reason}); compare with a smaller step, or leave dt out for adaptive steps",
+            FieldSolverWarning,
+            stacklevel=3,
+        )
+        return
     message = (
         f"dt={dt:g} is beyond the stability limit dt={limit.dt:.6g} of {method.name} for the linear part of this "
         f"equation; {_advice(linear, method, dt)}, or leave dt out for adaptive steps"

@@ -45,7 +45,7 @@ def test_linear_nonlocal_terms_count_in_the_bound(term):
     bound = fs.explain(equation).linear.bound
     assert bound.kind == "upper"
     assert bound.lowest <= spectrum.real.min() + 1e-9
-    with pytest.warns(fs.FieldSolverWarning, match="stability limit"):
+    with pytest.warns(fs.FieldSolverWarning, match="known to be stable"):
         fs.solve(equation, {"u": torch.rand(16)}, t_span=(0, 0.4), dt=0.2, method="euler")
     with pytest.raises(fs.EquationError, match="nonlocal"):
         equation.symbol(np.array([1.0]))
@@ -157,3 +157,116 @@ def test_layers_refuse_bad_options_when_they_are_made(options):
 def test_solve_refuses_wrong_types_in_one_sentence(options):
     with pytest.raises(fs.OptionError):
         fs.solve(fs.FieldEquation("du/dt = -u"), {"u": 1.0}, t_span=(0, 1), **options)
+
+
+def dense_linear_part(equation):
+    """``f(e_i) - f(0)``, column by column."""
+    size = equation.state_shape[0] * equation.grid.size
+    basis = torch.eye(size, dtype=torch.float64).reshape(size, *equation.state_shape)
+    with torch.no_grad():
+        return (equation(0.0, basis) - equation(0.0, torch.zeros_like(basis[:1]))).reshape(size, size).T
+
+
+def test_fast_solves_know_of_the_metric():
+    equation = fs.FieldEquation(
+        "du/dt = laplacian(u)",
+        grid=fs.Grid((6, 6), extent=1.0),
+        boundary=fs.Neumann(0),
+        metric=lambda x, y: [[4 + 0 * x, 0 * x], [0 * x, 4 + x]],
+    )
+    b = torch.randn(1, 6, 6, dtype=torch.float64)
+    matrix = torch.eye(36, dtype=torch.float64) - 0.1 * dense_linear_part(equation)
+    expected = torch.linalg.solve(matrix, b.reshape(-1))
+    assert torch.allclose(equation.shifted_solver().solve(b, 0.1).reshape(-1), expected, atol=1e-10)
+
+
+def test_fast_solves_keep_their_digits_on_third_derivatives():
+    grid = fs.Grid(64, extent=1.0)
+    equation = fs.FieldEquation("du/dt = d3_dx3(u)", grid=grid, boundary=fs.Neumann(0))
+    b = torch.randn(1, 64, dtype=torch.float64)
+    x = equation.shifted_solver().solve(b, 1e-5)
+    assert (x - 1e-5 * equation(0.0, x) - b).abs().max() < 1e-12
+
+
+def test_fast_solves_say_what_they_leave_out():
+    equation = fs.FieldEquation("du/dt = laplacian(x*u) - u", grid=fs.Grid(8, extent=1.0), boundary=fs.Periodic())
+    assert "not in L: laplacian(x*u)" in equation.shifted_solver().reason
+
+
+@pytest.mark.parametrize(
+    ("b", "c", "sentence"),
+    [
+        (torch.ones(1, 8, dtype=torch.int64), 0.1, "float32, float64"),
+        (torch.ones(0, 1, 8), 0.1, "is empty"),
+        (torch.ones(1, 8), "1", "c is a number"),
+        (torch.ones(1, 8), torch.ones(2), "c is a number"),
+    ],
+)
+def test_fast_solves_refuse_in_words(b, c, sentence):
+    solver = fs.FieldEquation(
+        "du/dt = laplacian(u)", grid=fs.Grid(8, extent=1.0), boundary=fs.Periodic()
+    ).shifted_solver()
+    with pytest.raises(fs.FieldSolverError, match=sentence):
+        solver.solve(b, c)
+
+
+@pytest.mark.parametrize("shape", [(6,), (2, 6), (4, 3, 6), (1, 5)])
+def test_a_state_of_another_shape_is_refused_by_the_equation(shape):
+    equation = fs.FieldEquation("du/dt = laplacian(u)", grid=fs.Grid(6, extent=1.0), boundary=fs.Neumann(0))
+    with pytest.raises(fs.StateError, match=r"expected \(\*batch, 1, 6\)"):
+        equation(0.0, torch.rand(shape))
+
+
+@pytest.mark.parametrize("rate", ["laplacian(tanh(u))", "laplacian(net(u))", "diffusion(1 + sin(u)**2, log(2 + u))"])
+@pytest.mark.parametrize("value", [0, 1.0, "g"])
+def test_functions_of_held_fields_at_masks_and_penalties(rate, value):
+    options = {
+        "modules": {"net": torch.nn.Linear(1, 1).double()} if "net" in rate else {},
+        "parameters": {"g": 0.5} if value == "g" else {},
+    }
+    masked = fs.FieldEquation(
+        f"du/dt = {rate}",
+        grid=fs.Grid(8, extent=1.0),
+        mask=torch.arange(8) < 5,
+        boundary={"x": fs.Neumann(0), "mask": fs.Dirichlet(value)},
+        **options,
+    )
+    penalised = fs.FieldEquation(
+        f"du/dt = {rate}",
+        grid=fs.Grid(20, extent=1.0, centring="node"),
+        boundary=fs.Dirichlet(value),
+        scheme=fs.FiniteDifference(order=4, closure="summation_by_parts"),
+        **options,
+    )
+    for equation in (masked, penalised):
+        assert torch.isfinite(equation(0.0, 0.1 + torch.rand(3, *equation.state_shape, dtype=torch.float64))).all()
+
+
+def test_weights_of_another_kernel_or_metric_are_refused(tmp_path):
+    def layer(width, stretch):
+        equation = fs.FieldEquation(
+            "du/dt = D*laplacian(u)" if stretch else "du/dt = D*convolve(w, u)",
+            grid=fs.Grid(16, extent=1.0),
+            boundary=fs.Neumann(0),
+            parameters={"D": fs.Parameter(0.1, positive=True)},
+            kernels={} if stretch else {"w": fs.Kernel(lambda d: torch.exp(-((d / width) ** 2)), edge="zero")},
+            metric=(lambda x: [[stretch + x]]) if stretch else None,
+        )
+        return fs.nn.FieldLayer(equation)
+
+    for first, other in ((layer(0.1, 0), layer(0.2, 0)), (layer(0, 1.0), layer(0, 2.0))):
+        path = first.save(tmp_path / "w.safetensors")
+        first.load_weights(path)
+        with pytest.raises(fs.FileFormatError):
+            other.load_weights(path)
+
+
+def test_graphs_of_curved_grids_are_refused():
+    with pytest.raises(fs.GridError, match="Cartesian"):
+        fs.Graph.from_grid(fs.Grid(8, extent=1.0, coordinates="polar"))
+
+
+def test_a_limit_that_is_only_bounded_does_not_pretend_to_be_zero():
+    equation = fs.FieldEquation("du/dt = -mean(u)", grid=fs.Grid(8, extent=1.0), boundary=fs.Periodic())
+    with pytest.warns(fs.FieldSolverWarning, match="no step of euler is known to be stable"):
+        fs.solve(equation, {"u": torch.rand(8)}, t_span=(0, 0.1), dt=0.005, method="euler")

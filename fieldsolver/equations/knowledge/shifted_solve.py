@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from fieldsolver.errors import EquationError, listing
+from fieldsolver.errors import EquationError, ParameterError, StateError, listing
 from fieldsolver.space.coordinate_systems import CARTESIAN
 from fieldsolver.space.solvers import CoupledTransformSolve, SeriesTransform, ShiftedSolver, TransformSolve
 from fieldsolver.space.solvers.protocol import Shift, check_shape
@@ -105,7 +105,7 @@ class ShiftedSolve:
             StateError: b is not ``(*batch, C, *grid)``.
             ConvergenceError: an iterative solver did not reach its tolerance.
         """
-        check_shape(b, self.shape)
+        _check_arguments(b, c, self.shape)
         if len(self.parts) == 1:
             return self.parts[0].solver.solve(b, c)
         axis = -len(self.shape)
@@ -135,6 +135,18 @@ def shifted_solver(equation: FieldEquation, t: float = 0.0) -> ShiftedSolve:
         parts += [_solver(rates, group) for group in groups if not done.issuperset(group.components)]
     names = dict.fromkeys(part.solver.name for part in parts)
     return ShiftedSolve(" + ".join(names), _reason(rates, parts), equation.state_shape, tuple(parts))
+
+
+def _check_arguments(b: object, c: object, shape: tuple[int, ...]) -> None:
+    if not isinstance(b, Tensor) or b.dtype not in (torch.float32, torch.float64, torch.complex64, torch.complex128):
+        kind = b.dtype if isinstance(b, Tensor) else type(b).__name__
+        raise StateError(f"the right-hand side is a tensor of float32, float64, complex64 or complex128, got {kind}")
+    check_shape(b, shape)
+    if 0 in b.shape:
+        raise StateError(f"the right-hand side is empty, with shape {tuple(b.shape)}")
+    number = isinstance(c, (int, float, complex)) and not isinstance(c, bool)
+    if not number and not (isinstance(c, Tensor) and c.dim() == 0):
+        raise ParameterError(f"c is a number or a 0-dim tensor, got {c!r}")
 
 
 def _groups(rates: LinearRates) -> list[Group]:
@@ -221,6 +233,8 @@ def _obstacle(rates: LinearRates, group: Group) -> str:
     grid = rates.layout.grid
     if grid is not None and grid.system != CARTESIAN:
         return f"{grid.system} coordinates couple the axes"
+    if rates.layout.metric is not None and group.operators:
+        return "a metric couples the axes"
     if rates.layout.mask is not None:
         return "a mask couples the axes"
     for term in group.terms:
@@ -241,7 +255,7 @@ def _names(basis: Basis) -> str:
 
 def _reason(rates: LinearRates, parts: Sequence[_Part]) -> str:
     reasons = [f"{part.reason}: {part.solver.name}" for part in parts]
-    left_out = [rest for rest in rates.rest if kind_of_remainder(rest) in ("nonlocal", "advection")]
+    left_out = [rest for rest in rates.rest if kind_of_remainder(rest) != "source"]
     if left_out:
         reasons.append(f"not in L: {listing(map(str, left_out))}")
     return "; ".join(reasons)

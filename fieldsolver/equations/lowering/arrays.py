@@ -46,6 +46,7 @@ def stack(like: Tensor, *arguments: Any, dimension: int) -> Tensor:
     """All components of all arguments along one component axis."""
     tensors = [like_state(argument, like) for argument in arguments]
     shape = torch.broadcast_shapes(*[_without_components(tensor, dimension) for tensor in tensors])
+    shape = torch.Size((1,) * (dimension - len(shape))) + shape  # numbers alone have no axes
     lead, grid = shape[: len(shape) - dimension], shape[len(shape) - dimension :]
     columns = []
     for tensor in tensors:
@@ -157,6 +158,11 @@ def coordinate(like: Tensor, *, on_host: Tensor, positions: Callable[..., Tensor
         return like_state(on_host, like)
     # Computed where it is needed: a copy from the host would make every evaluation wait for the device.
     return like_state(positions(device=like.device).reshape(on_host.shape), like)
+
+
+def constant(value: Any, like: Tensor, *, dimension: int) -> Tensor:
+    """A number as ``(1, 1, ...)``, one component at one point."""
+    return like_state(value, like).reshape((1,) * (1 + dimension))
 
 
 def expand(values: Tensor, *, dim: int, size: int) -> Tensor:

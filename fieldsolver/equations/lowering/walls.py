@@ -15,7 +15,7 @@ from . import arrays
 from .axes import chebyshev_line
 from .layout import held_sides, wraps
 from .place import Place
-from .pointwise import like_state
+from .pointwise import fold_constant, like_state
 
 if TYPE_CHECKING:
     from .lower import Lowering
@@ -34,7 +34,8 @@ class Walls:
     def at_mask(self, field: FieldSymbol) -> int:
         """The field on the faces of the mask: its value there, or without flux that of the cell inside."""
         if isinstance(self._layout.mask_conditions[field.name], Dirichlet):
-            return self._lowering.cast(self._layout.mask_values[field.name], Place())
+            node = self._layout.mask_values[field.name]
+            return self._on_points(self._lowering.cast(node, Place()), node)
         return self._lowering.compile(field)
 
     def bind(self, field: FieldSymbol, register: int) -> int:
@@ -90,11 +91,19 @@ class Walls:
             raise ValueError("a trace is taken on a wall")
         if isinstance(self._layout.conditions[field.name][side], Dirichlet):
             register = self.value(field.name, side, place)
-            return register if register is not None else self._lowering.emit(lambda: 0.0)
+            return self._on_points(register, self._layout.wall_values[field.name][side])
         inside = self._lowering.compile(field, Place(place.ghosts))
         grid = self._layout.required_grid()
         take = partial(arrays.trace, dim=side[0] - grid.dimension, end=side[1], on_node=grid.has_end_nodes(side[0]))
         return self._lowering.emit(take, inside)
+
+    def _on_points(self, register: int | None, node: Node) -> int:
+        """A boundary value as an array, which functions and modules can be applied to; None for zero."""
+        if register is None or node.depends == Depends.NOTHING:
+            value = 0.0 if register is None else fold_constant(node)
+            spread = partial(arrays.constant, value, dimension=self._layout.dimension)
+            return self._lowering.emit(spread, self._lowering.like)
+        return register
 
     # -- ghost layers ---------------------------------------------------------------------------------------------
 

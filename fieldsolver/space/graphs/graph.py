@@ -12,7 +12,7 @@ from torch import Tensor
 
 from fieldsolver.errors import GridError
 
-from ..coordinate_systems import GRAPH
+from ..coordinate_systems import CARTESIAN, GRAPH
 from ..grid import Grid
 from . import edge_lists
 from .checks import (
@@ -143,6 +143,8 @@ class Graph:
         Its combinatorial Laplacian is that of the grid of second order with ``Neumann(0)``, or ``Periodic()`` along the
         axes named in `periodic`, for fields ``(..., *grid)`` with the grid axes flattened into one.
         """
+        if not isinstance(grid, Grid) or grid.system != CARTESIAN:
+            raise GridError(f"from_grid needs an fs.Grid in Cartesian coordinates, got {grid!r}")
         edges, weights = edge_lists.grid_edges(grid, periodic)
         return cls(edges, grid.size, weights, laplacian=laplacian)
 

@@ -41,8 +41,8 @@ class Masked(AxisScheme):
     def derivative(self, operand: Node, m: int) -> int:
         if m > 2:
             raise GridError(
-                f"with mask= a derivative along {self.grid.axes[self.axis]!r} is the first or the second, not the "
-                f"{m}th of {operand}; declare a lower derivative as a field of its own, or nest second ones"
+                f"with mask= a derivative along {self.grid.axes[self.axis]!r} is the first or the second, not of order "
+                f"{m} of {operand}; declare a lower derivative as a field of its own, or nest second ones"
             )
         return self.lowering.emit(partial(difference, weights=self.weights(m)), self.neighbours(operand))
 
