@@ -46,6 +46,7 @@ from .modules import Nonlocal, module_builder
 from .name_checks import check_all_used, check_complex, check_names, field_sizes
 from .noise_terms import split_noise, warn_of_roughness
 from .parameters import Declared
+from .penalty_checks import check_penalties
 from .signals import Signal
 from .statements import Statement, split_statements
 from .wall_values import declare_walls
@@ -276,6 +277,7 @@ def assemble(
         layout = layout.on_grids({name: given.grid[fields.get(name, name)] for name in sizes}, kernel_grids)
     for domain in layout.domains.values() or [layout]:
         _check_centring(domain)
+        check_penalties(domain, {name: split[name][0] for name in domain.conditions})
     check_grids(given.grids)
     check_geometry(layout)
     on_walls = [*mask_values.values(), *(node for sides in wall_values.values() for node in sides.values())]

@@ -18,7 +18,7 @@ from fieldsolver.methods import METHODS
 from .stability_limit import StepLimit, all_limits, evaluations_per_step
 from .state_spectrum import StateSpectrum, state_spectrum
 
-_KINDS = {"nonlinear": "nonlinear, no constant spectrum", "nonlocal": "nonlocal", "source": "source"}
+_KINDS = {"nonlinear": "nonlinear, no constant spectrum", "source": "source"}
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,8 @@ def _conserved(equation: FieldEquation) -> tuple[tuple[float, ...], ...]:
 def _at_state(equation: FieldEquation, state: Mapping[str, Any] | Tensor | None) -> StateSpectrum | None:
     if state is None:
         return None
+    if equation.is_complex:
+        raise OptionError("state= judges real systems; write the real and the imaginary part as two fields")
     y = equation.pack(state).double()
     if y.shape != equation.state_shape:
         raise OptionError(f"state= is one state of shape {equation.state_shape}, got {tuple(y.shape)}")
@@ -184,7 +186,7 @@ def _rate(state: str) -> str:
 
 def _describe(term: TermReport) -> str:
     if term.bound is None:
-        return _KINDS[term.kind] if term.kind != "nonlocal" else term.reason
+        return _KINDS.get(term.kind, term.reason)
     bound = term.bound
     parts = [f"real {bound.lowest:.4g} .. {bound.highest:.4g}"]
     if bound.imaginary:

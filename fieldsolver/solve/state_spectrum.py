@@ -36,7 +36,9 @@ def state_spectrum(equation: FieldEquation, y: Tensor, t: float = 0.0) -> StateS
     size = math.prod(equation.state_shape)
     jacobian = equation.jacobian()
     if size <= DENSE_LIMIT:
-        values = np.linalg.eigvals(jacobian.dense(t, y).cpu().numpy())
+        matrix = jacobian.dense(t, y).cpu().numpy()
+        moves = matrix.any(axis=1)  # nodes that are held, and cells outside a mask, are no unknowns
+        values = np.linalg.eigvals(matrix[np.ix_(moves, moves)]) if moves.any() else np.zeros(1)
         return StateSpectrum(
             complex(values[np.argmax(np.abs(values))]), complex(values[np.argmax(values.real)]), "all eigenvalues"
         )

@@ -621,7 +621,7 @@ ALL = torch.ones(PLANE.shape) > 0
             {"text": "du/dt = diffusion(D, u)", "parameters": {"D": torch.eye(2)}}, fs.GridError,
             "with a matrix is not defined with mask=",
         ),
-        ({"text": "du/dt = d3_dx3(u)"}, fs.GridError, "is the first or the second, not the 3th"),
+        ({"text": "du/dt = d3_dx3(u)"}, fs.GridError, "is the first or the second, not of order 3"),
         ({"text": "du/dt = d_dx(x*u)"}, fs.BoundaryError, "at the mask a condition is needed for x.u"),
         ({"text": "du/dt = biharmonic(u)", "boundary": fs.Dirichlet(1)}, fs.BoundaryError, "declare that expression"),
     ],

@@ -45,7 +45,7 @@ def test_linear_nonlocal_terms_count_in_the_bound(term):
     bound = fs.explain(equation).linear.bound
     assert bound.kind == "upper"
     assert bound.lowest <= spectrum.real.min() + 1e-9
-    with pytest.warns(fs.FieldSolverWarning, match="known to be stable"):
+    with pytest.warns(fs.FieldSolverWarning, match="stab"):
         fs.solve(equation, {"u": torch.rand(16)}, t_span=(0, 0.4), dt=0.2, method="euler")
     with pytest.raises(fs.EquationError, match="nonlocal"):
         equation.symbol(np.array([1.0]))
@@ -267,6 +267,97 @@ def test_graphs_of_curved_grids_are_refused():
 
 
 def test_a_limit_that_is_only_bounded_does_not_pretend_to_be_zero():
-    equation = fs.FieldEquation("du/dt = -mean(u)", grid=fs.Grid(8, extent=1.0), boundary=fs.Periodic())
+    equation = fs.FieldEquation("du/dt = -mean(2*u)", grid=fs.Grid(8, extent=1.0), boundary=fs.Periodic())
     with pytest.warns(fs.FieldSolverWarning, match="no step of euler is known to be stable"):
         fs.solve(equation, {"u": torch.rand(8)}, t_span=(0, 0.1), dt=0.005, method="euler")
+
+
+LINE = fs.Grid(16, extent=1.0)
+NODES = fs.Grid(41, extent=1.0, centring="node")
+PARTS = fs.FiniteDifference(order=4, closure="summation_by_parts")
+
+
+def test_conditions_that_no_penalty_feels_are_refused():
+    walls = {"x-": fs.Dirichlet(1), "x+": fs.Neumann(0)}
+    with pytest.raises(fs.BoundaryError, match="does not feel the conditions"):
+        fs.FieldEquation("du/dt = -d_dx(u)", grid=NODES, scheme=PARTS, boundary=walls)
+    fs.FieldEquation("du/dt = -u*d_dx(u) + 0.1*laplacian(u)", grid=NODES, scheme=PARTS, boundary=walls)
+
+
+@pytest.mark.parametrize("advection", ["upwind1", "upwind3", "weno5"])
+def test_explain_prints_upwinded_advection(advection):
+    equation = fs.FieldEquation(
+        "du/dt = -advection(c, u)",
+        grid=LINE,
+        boundary=fs.Periodic(),
+        parameters={"c": torch.tensor([1.0])},
+        scheme=fs.FiniteDifference(advection=advection),
+    )
+    assert "direction of the flow" in str(fs.explain(equation))
+
+
+def test_dealiasing_with_a_parameter_that_is_an_expression():
+    rates = {}
+    for text, parameters in (("f*laplacian(u)", {"f": "2 + sin(2*pi*x)"}), ("(2 + sin(2*pi*x))*laplacian(u)", {})):
+        equation = fs.FieldEquation(
+            f"du/dt = {text}",
+            grid=LINE,
+            boundary=fs.Periodic(),
+            scheme=fs.Spectral(dealias="pad"),
+            parameters=parameters,
+        )
+        rates[text] = equation(0.0, torch.cos(torch.arange(16.0))[None].double())
+    assert torch.allclose(*rates.values())
+
+
+@pytest.mark.parametrize(
+    "text", ["fractional_laplacian(1.0, 4*u)", "fractional_laplacian(0.5, u)", "-3*mean(u)", "-mean(2*u)"]
+)
+def test_bounds_hold_for_linear_terms_without_a_transform(text):
+    equation = fs.FieldEquation(f"du/dt = {text}", grid=LINE, boundary=fs.Periodic(), scheme=fs.Spectral())
+    spectrum = torch.linalg.eigvalsh(dense_linear_part(equation))  # they are symmetric
+    bound = equation.linear_part().bound
+    assert bound.lowest - 1e-8 <= spectrum.min()
+    assert spectrum.max() <= bound.highest + 1e-8
+
+
+def test_coordinates_close_with_an_anti_periodic_axis():
+    equation = fs.FieldEquation("du/dt = diffusion(1 + x, u)", grid=fs.Grid(6, extent=6.0), boundary=fs.AntiPeriodic())
+    matrix = dense_linear_part(equation)
+    assert torch.allclose(matrix, matrix.T)
+
+
+@pytest.mark.parametrize("condition", [fs.AntiPeriodic(), fs.Absorbing(1.0)])
+def test_manufactured_solutions_and_steady_states_refuse_in_words(condition):
+    equation = fs.FieldEquation("d2u/dt2 = laplacian(u) - u", grid=LINE, boundary=condition)
+    with pytest.raises(fs.EquationError, match=type(condition).__name__):
+        equation.manufactured({"u": "exp(-t)*cos(pi*x)"}, check=False)
+    with pytest.raises(fs.EquationError):
+        equation.steady_states()
+
+
+def test_the_scheme_has_no_plane_waves_on_uneven_axes():
+    grid = fs.Grid(16, extent=1.0, nodes={"x": fs.Clustered("polynomial", power=3)})
+    equation = fs.FieldEquation("du/dt = laplacian(u)", grid=grid, boundary=fs.Neumann(0))
+    with pytest.raises(fs.EquationError, match="uniform axes"):
+        equation.symbol(1.0, discrete=True)
+
+
+def test_held_nodes_are_no_modes():
+    equation = fs.FieldEquation(
+        "du/dt = laplacian(u)", grid=fs.Grid(21, extent=1.0, centring="node"), boundary=fs.Dirichlet(0)
+    )
+    seen = fs.explain(equation, state={"u": torch.zeros(21)}).at_state
+    assert seen.rightmost.real == pytest.approx(equation.linear_part().bound.highest)
+
+
+def test_complex_jacobians_are_refused_in_words():
+    equation = fs.FieldEquation(
+        "dA/dt = 1j*laplacian(A) - abs(A)**2*A", grid=LINE, boundary=fs.Periodic(), complex_fields=("A",)
+    )
+    state = torch.ones(1, 16, dtype=torch.complex128)
+    for ask in (equation.jacobian().dense, equation.jacobian().sparse):
+        with pytest.raises(fs.EquationError, match="real and imaginary"):
+            ask(0.0, state)
+    with pytest.raises(fs.OptionError, match="real and the imaginary"):
+        fs.explain(equation, state={"A": state[0]})

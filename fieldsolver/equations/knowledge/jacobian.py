@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fieldsolver.errors import EquationError
+from fieldsolver.errors import EquationError, StateError
 
 from .. import build
 from ..calculus.differentiate import variation
@@ -73,9 +73,19 @@ class Jacobian:
 
     def dense(self, t: float | Tensor, y: Tensor) -> Tensor:
         """The whole matrix ``(N, N)`` with ``N = C * points``, for one state; meant for small systems and tests."""
+        self._check_real(y)
         shape = self.equation.state_shape
         flat = torch.func.jacrev(lambda state: self.equation(t, state.reshape(shape)).reshape(-1))(y.reshape(-1))
         return flat.detach()
+
+    def _check_real(self, y: Tensor) -> None:
+        if self.equation.is_complex:
+            raise EquationError(
+                "the Jacobian of a complex system is a matrix only over its real and imaginary parts; write them as "
+                "two fields, or use product(...)"
+            )
+        if tuple(y.shape) != self.equation.state_shape:
+            raise StateError(f"one state has the shape {self.equation.state_shape}, got {tuple(y.shape)}")
 
     def pattern(self) -> csr_array:
         """Which entries can be nonzero, ``(N, N)`` booleans.
@@ -104,6 +114,7 @@ class Jacobian:
         """The matrix at one state, ``(N, N)``, found by one product per colour of `pattern`."""
         from scipy.sparse import csr_array
 
+        self._check_real(y)
         pattern = self.pattern()
         colours = colour_columns(pattern)
         seeds = np.zeros((int(colours.max()) + 1, pattern.shape[1]))

@@ -12,17 +12,21 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from fieldsolver.errors import EquationError
+from fieldsolver.space.graphs import Graph
 from fieldsolver.space.solvers import SparseMatrix
 
 from ..graph import MatrixSymbol
 from ..lowering import Layout
 from .affine import LinearTerm
+from .jacobian import colour_columns
 from .linear_rates import LinearRates
 from .reach import reach
 from .spectra import axes_of
+from .vertices import within
 
 MOST_NUMBERS = 2**24
 """So many numbers of L times unit vectors are held at once."""
@@ -42,11 +46,8 @@ def sparse_matrix(rates: LinearRates, components: Sequence[int], terms: Sequence
         EquationError: a term reaches further than its stencil says.
     """
     layout, count = rates.layout, len(components)
-    offsets = _offsets(layout, terms)
-    width = np.abs(np.array(sorted(offsets)).reshape(len(offsets), -1)).max(0, initial=0)
-    colour, colours = _colours(layout, width)
+    colour, colours, row, column = _on_graph(layout.graph, terms) if layout.graph else _on_grid(layout, terms)
     points = colour.size
-    row, column = _pairs(layout, offsets)
     # Every component of a column may act on every component of a row.
     seed = np.arange(count)[:, None] * colours + colour[column]  # (component of the column, entry)
     parts = []
@@ -63,6 +64,22 @@ def sparse_matrix(rates: LinearRates, components: Sequence[int], terms: Sequence
     matrix = SparseMatrix(values, rows, columns, points * count)
     _check(rates, components, matrix)
     return matrix
+
+
+def _on_grid(layout: Layout, terms: Sequence[LinearTerm]) -> tuple[np.ndarray, int, np.ndarray, np.ndarray]:
+    """A colour for each point, their number, and row and column of every entry that may not be zero."""
+    offsets = _offsets(layout, terms)
+    width = np.abs(np.array(sorted(offsets)).reshape(len(offsets), -1)).max(0, initial=0)
+    return (*_colours(layout, width), *_pairs(layout, offsets))
+
+
+def _on_graph(graph: Graph, terms: Sequence[LinearTerm]) -> tuple[np.ndarray, int, np.ndarray, np.ndarray]:
+    """The same between vertices, as far apart as a term has operators."""
+    hops = max(sum(2 if name == "biharmonic" else 1 for name in term.operators) for term in terms)
+    pattern = csr_array(within(graph, hops))
+    colour = colour_columns(pattern)
+    row, column = pattern.nonzero()
+    return colour, int(colour.max()) + 1, row, column
 
 
 def _products(

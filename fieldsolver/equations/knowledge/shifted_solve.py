@@ -223,7 +223,7 @@ def _solver(rates: LinearRates, group: Group) -> _Part:
     if group.is_coupled and (basis := _common_basis(rates, group, eigenvectors)) is not None:
         return _coupled(rates, group, basis, "diagonal up to couplings in the eigenvectors of the axes,")
     why = obstacle or f"no one basis fits all terms of {listing(group.fields)}"
-    if rates.layout.dimension == 1:
+    if rates.layout.dimension == 1 and rates.layout.graph is None:
         return _Part(group.components, banded_line(rates, group.components, group.terms, group.fields), why)
     return _Part(group.components, sparse_or_iterative(rates, group.components, group.terms, group.fields), why)
 
@@ -231,6 +231,8 @@ def _solver(rates: LinearRates, group: Group) -> _Part:
 def _obstacle(rates: LinearRates, group: Group) -> str:
     """Why no basis of one axis after the other diagonalises a group; empty if one may."""
     grid = rates.layout.grid
+    if rates.layout.graph is not None and group.operators:
+        return "a graph has no transform"
     if grid is not None and grid.system != CARTESIAN:
         return f"{grid.system} coordinates couple the axes"
     if rates.layout.metric is not None and group.operators:

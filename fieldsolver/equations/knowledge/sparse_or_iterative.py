@@ -31,6 +31,7 @@ from .held_nodes import free_mask
 from .linear_matrix import sparse_matrix
 from .linear_rates import LinearRates, varies
 from .linear_symbols import eigenvalues
+from .vertices import current_graph, vertex_weights
 
 HIGH_CONTRAST = 30.0
 """Iterations with mean coefficients grow as the square root of the ratio of the largest to the smallest."""
@@ -67,7 +68,8 @@ def sparse_or_iterative(
 
     # One component is one more axis of the batch, and how much LU fills in is judged by the axes of the grid.
     shape = tuple(rates.equation.space.grid_shape) if alone else (len(components), *rates.equation.space.grid_shape)
-    norm = layout.weights()
+    graph = current_graph(rates.equation)
+    norm = layout.weights() if graph is None else vertex_weights(graph)
     symmetric = _is_symmetric(apply, shape, norm, is_complex=rates.equation.is_complex)
     operator = LinearOperator(
         shape,
@@ -93,7 +95,9 @@ def _is_symmetric(apply: object, shape: tuple[int, ...], norm: Tensor, *, is_com
 
 
 def _preconditioner(rates: LinearRates, terms: Sequence[LinearTerm], fields: Sequence[str]) -> Preconditioner | None:
-    if not all(term.is_diagonal for term in terms) or any(isinstance(term.inside, MatrixSymbol) for term in terms):
+    if rates.layout.graph is not None or not all(term.is_diagonal for term in terms):
+        return None
+    if any(isinstance(term.inside, MatrixSymbol) for term in terms):
         return None
     with torch.no_grad():
         multigrid = _multigrid(rates, terms, fields)

@@ -52,6 +52,11 @@ def symbol_matrix(equation: FieldEquation, k: np.ndarray, *, discrete: bool) -> 
                 raise EquationError(f"{rest} has no single Fourier symbol; ADVECTION_SCHEMES has those of its schemes")
             if rest.reason.startswith("nonlocal"):
                 raise EquationError(f"{rest} is nonlocal, and its Fourier symbol is not known here; leave it out")
+    if discrete and equation.grid is not None and not all(equation.layout.reflects(a) for a in range(dimension)):
+        raise EquationError(
+            "plane waves are modes of the scheme on uniform axes with periodic or reflecting ends only; leave "
+            "discrete out"
+        )
     vectors = _wave_vectors(np.asarray(k, dtype=float), dimension)
     values = CoefficientValues(equation)
     matrix = np.zeros((*vectors.shape[:-1], equation.components, equation.components), dtype=complex)

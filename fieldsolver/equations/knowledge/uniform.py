@@ -115,6 +115,6 @@ def _refuse_nonuniform(equation: FieldEquation) -> None:
         for side, condition in sides.items():
             if isinstance(condition, Periodic):
                 continue
-            value = equation.layout.wall_values[name][side]
+            value = equation.layout.wall_values[name].get(side)
             if not (isinstance(condition, Neumann) and isinstance(value, Number) and value.value == 0):
                 raise EquationError(f"the wall of {name!r} is not no-flux, so uniform states do not stay uniform")

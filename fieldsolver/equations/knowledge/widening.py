@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ from ..graph import (
     Reduction,
     SpatialOperator,
     Transfer,
+    walk,
 )
 from ..lowering import Layout
 from .affine import split
@@ -37,24 +39,68 @@ Values = Callable[[Node], np.ndarray]
 
 def widened(equation: FieldEquation, bound: Bound, values: CoefficientValues) -> Bound:
     """Widen a bound by what is known of the linear terms that are not in it; nonlinear ones depend on the state."""
-    radius, counted, found = 0.0, True, False
+    counted, found = True, False
     for row, node in equation.right_sides.items():
         for rest in split(row, node, equation.layout)[1]:
             if rest.reason.startswith(("nonlocal", "advection")):
-                own = term_radius(equation, rest.node, values.of(row), equation.layout.of(row))
-                found, counted = True, counted and own is not None
-                radius += own or 0.0
+                box = _box(equation, row, rest.node, values)
+                found, counted = True, counted and box is not None
+                low, high, imaginary = box or (0.0, 0.0, 0.0)
+                bound = replace(
+                    bound,
+                    lowest=bound.lowest + low,
+                    highest=bound.highest + high,
+                    imaginary=bound.imaginary + imaginary,
+                )
     if not found:
         return bound
     known = "nonlocal terms and upwinded advection count with their norms"
     reason = bound.reason or (known if counted else "not every nonlocal or upwinded term is counted")
-    imaginary = bound.imaginary + radius
-    return Bound("upper", bound.lowest - radius, bound.highest + radius, imaginary, reason)
+    return replace(bound, kind="upper", reason=reason)
+
+
+def _box(equation: FieldEquation, row: str, node: Node, values: CoefficientValues) -> tuple[float, float, float] | None:
+    """Lowest and highest real part and largest imaginary part of one term; None if it is not known."""
+    layout, of_row = equation.layout.of(row), values.of(row)
+    radius = term_radius(equation, node, of_row, layout)
+    if radius is None:
+        return None
+    sign = _definite(row, node, of_row)
+    if sign == 0:
+        return -radius, radius, radius
+    return (0.0, radius, 0.0) if sign > 0 else (-radius, 0.0, 0.0)
+
+
+def _definite(row: str, node: Node, values: Values) -> int:
+    """The sign of a term that is symmetric and definite on its own field: a mean, an integral, a fractional power."""
+    match node:
+        case Negative(operands=(operand,)):
+            return -_definite(row, operand, values)
+        case Product():
+            active = [factor for factor in node.operands if factor.depends & Depends.STATE]
+            if len(active) != 1:
+                return 0
+            sign = _definite(row, active[0], values)
+            for factor in (factor for factor in node.operands if factor is not active[0]):
+                value = values(factor)
+                sign *= 0 if value.size != 1 or np.iscomplexobj(value) else int(np.sign(value.item()))
+            return sign
+        case Reduction(operands=(FieldSymbol(name=name),)):
+            return int(name == row)
+        case SpatialOperator(name="fractional_laplacian", operands=(_, FieldSymbol(name=name))):
+            return -int(name == row)
+    return 0
 
 
 def term_radius(equation: FieldEquation, node: Node, values: Values, layout: Layout) -> float | None:
     """A bound on the norm of ``c * convolve(w, u)``, ``c * integral(u)`` and the like; None for other terms."""
+
+    def norm_of(operand: Node) -> float | None:
+        return term_radius(equation, operand, values, layout)
+
     match node:
+        case FieldSymbol():
+            return 1.0
         case Negative():
             return term_radius(equation, node.operands[0], values, layout)
         case Product():
@@ -64,21 +110,28 @@ def term_radius(equation: FieldEquation, node: Node, values: Values, layout: Lay
                 return None
             rest = [np.abs(values(factor)).max() for factor in node.operands if factor is not active[0]]
             return inner * float(np.prod(rest))
-        case Convolution(operands=(FieldSymbol(),)):
+        case Convolution(operands=(operand,)):
             grid = layout.required_grid()
             samples = equation.kernel_values()[node.content[0]].detach()
-            return float(samples.abs().sum()) * float(np.prod(grid.spacing))
-        case SpatialOperator(name="fractional_laplacian", operands=(power, FieldSymbol())):
+            return _times(float(samples.abs().sum()) * float(np.prod(grid.spacing)), norm_of(operand))
+        case SpatialOperator(name="fractional_laplacian", operands=(power, operand)):
             spacing = layout.required_grid().spacing
-            return float(np.max(sum((np.pi / h) ** 2 for h in spacing) ** values(power)))
-        case SpatialOperator(name="advection", operands=(velocity, FieldSymbol(name=field))):
-            return None if velocity.depends & Depends.STATE else _advection_radius(layout, field, velocity, values)
-        case Reduction(operands=(FieldSymbol(),)):
+            return _times(float(np.max(sum((np.pi / h) ** 2 for h in spacing) ** values(power))), norm_of(operand))
+        case SpatialOperator(name="advection", operands=(velocity, operand)) if not velocity.depends & Depends.STATE:
+            fields = {part.name for part in walk(operand) if isinstance(part, FieldSymbol)}
+            radii = [_advection_radius(layout, field, velocity, values) for field in fields]
+            known = [radius for radius in radii if radius is not None]
+            return _times(max(known), norm_of(operand)) if len(known) == len(radii) else None
+        case Reduction(operands=(operand,)):
             volumes = domain_weights(equation, layout).flatten(-layout.dimension).sum(-1)  # of every mask in a batch
-            return 1.0 if node.content[0] == "mean" else float(volumes.max())
+            return _times(1.0 if node.content[0] == "mean" else float(volumes.max()), norm_of(operand))
         case Transfer(operands=(FieldSymbol(),)):
             return _transfer_radius(node.content[0], layout)
     return None
+
+
+def _times(norm: float, inner: float | None) -> float | None:
+    return None if inner is None else norm * inner
 
 
 def _transfer_radius(name: str, layout: Layout) -> float:

@@ -16,6 +16,7 @@ import torch
 
 from fieldsolver.errors import BoundaryError, EquationTypeError
 from fieldsolver.space.coupling import prolong, restrict
+from fieldsolver.space.grid import Grid
 from fieldsolver.space.masked_cells import MaskedCells
 
 from ..calculus.expansion import component_of
@@ -245,7 +246,7 @@ class Lowering:
             wall = grid.bounds[node.axis][place.wall[1]]
             return self._tape.emit(partial(like_state, wall), self.like)
         width = place.width(node.axis)
-        positions = partial(grid.coordinate, node.axis, below=width, above=width)
+        positions = partial(_positions, grid, node.axis, width, wrap=self.layout.is_closed(node.axis))
         shape = (-1,) + (1,) * (grid.dimension - 1 - node.axis)
         function = partial(arrays.coordinate, on_host=positions().reshape(shape), positions=positions)
         register = self._tape.emit(function, self.like)
@@ -316,3 +317,11 @@ class Lowering:
     def _reduction(self, node: Reduction, place: Place) -> int:
         refuse_on_wall(node, place)
         return self._operators.reduction(node)
+
+
+def _positions(grid: Grid, axis: int, width: int, *, wrap: bool, device: torch.device | str = "cpu") -> torch.Tensor:
+    """Positions along an axis with ghosts: those beyond walls, or those of the other end where the axis closes."""
+    if not wrap or not width:
+        return grid.coordinate(axis, below=width, above=width, device=device)
+    inside = grid.coordinate(axis, device=device)
+    return torch.cat([inside[-width:], inside, inside[:width]])

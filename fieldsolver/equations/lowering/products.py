@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fieldsolver.space.schemes import Spectral
 
-from ..graph import Depends, Negative, Node, Number, Power, Product, Sum, walk
+from ..graph import Depends, Negative, Node, Number, Power, Product, Sum
 from . import arrays
 from .axes import Transforms
 from .place import Place
@@ -118,10 +118,13 @@ def _is_polynomial(node: Node) -> bool:
 
 def _evaluate(node: Node, leaves: Sequence[Node], *values: Any) -> Any:
     known: dict[Node, Any] = dict(zip(leaves, values, strict=True))
-    for part in walk(node):
-        if part not in known and _is_polynomial(part):
+
+    def value(part: Node) -> Any:
+        if part not in known:
             if isinstance(part, Power):
-                known[part] = known[part.operands[0]] ** _whole_exponent(part)
+                known[part] = value(part.operands[0]) ** _whole_exponent(part)
             else:
-                known[part] = pointwise_function(part)(*[known[operand] for operand in part.operands])
-    return known[node]
+                known[part] = pointwise_function(part)(*[value(operand) for operand in part.operands])
+        return known[part]
+
+    return value(node)

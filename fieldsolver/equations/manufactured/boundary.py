@@ -7,7 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from fieldsolver.errors import EquationError
-from fieldsolver.space.boundary import Condition, Neumann, Periodic, Pole, Robin, Side, side_name
+from fieldsolver.space.boundary import (
+    Absorbing,
+    AntiPeriodic,
+    Condition,
+    Neumann,
+    Periodic,
+    Pole,
+    Robin,
+    Side,
+    side_name,
+)
 
 from .. import build
 from ..calculus.explicit import Explicit, Values
@@ -42,6 +52,11 @@ def exact_boundary(equation: FieldEquation, states: Mapping[str, Values], explic
 def _condition(
     equation: FieldEquation, name: str, side: Side, condition: Any, exact: Values, explicit: Explicit
 ) -> Condition:
+    if isinstance(condition, (Absorbing, AntiPeriodic)):
+        raise EquationError(
+            f"a manufactured solution has no data for {type(condition).__name__} at "
+            f"{side_name(side, equation.given.axes)!r}; use another condition there"
+        )
     values = [_wall_value(condition, side, u, explicit) for u in exact]
     values = [ZERO if vanishes_on_wall(equation, node, side) else node for node in values]
     for node in values[1:]:
