@@ -104,7 +104,7 @@ class Segment:
             batch, step = self._step(row, y, k1)
             outputs = [(batch.y, adjoint.y), (batch.k1, adjoint.k1)]
             if saved is not None:
-                attempt = Attempt(batch.rows, row.t, row.t_new, row.dt, row.dt != 0.0, step)
+                attempt = Attempt(batch.rows, row.t, row.t_new, row.dt, row.dt != 0.0, step, self.field)
                 outputs.append((interpolate_at(self.method, attempt, saved.times, saved.sample), saved.gradient))
         return [y] if k1 is None else [y, k1], outputs
 

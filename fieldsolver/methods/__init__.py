@@ -1,9 +1,10 @@
 """Integration schemes: one per file, as tableaux that validate themselves."""
 
 from .explicit_runge_kutta import ExplicitRungeKutta
-from .order_conditions import embedded_residuals, interpolant_residuals, method_residuals
+from .order_conditions import coarse_residuals, embedded_residuals, interpolant_residuals, method_residuals
 from .protocol import Method, Step
 from .registry import METHODS, adaptive_methods, get_method
+from .summary import MethodSummary
 from .tableau import ButcherTableau
 
 __all__ = [
@@ -11,8 +12,10 @@ __all__ = [
     "ButcherTableau",
     "ExplicitRungeKutta",
     "Method",
+    "MethodSummary",
     "Step",
     "adaptive_methods",
+    "coarse_residuals",
     "embedded_residuals",
     "get_method",
     "interpolant_residuals",

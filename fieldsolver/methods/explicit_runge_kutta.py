@@ -8,6 +8,7 @@ the batch size and on TF32.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 from fieldsolver.errors import OptionError
 
 from .protocol import Function, Step, per_sample
+from .summary import MethodSummary, summary
 from .tableau import ButcherTableau
 
 Terms = tuple[tuple[int, float], ...]
@@ -36,15 +38,22 @@ class ExplicitRungeKutta:
         self.error_order = _error_order(tableau)
         self.interpolant_order = tableau.interpolant_order
         self.stages = tableau.stages
+        self.extra_stages = len(tableau.extra_a)
         self.fsal = tableau.fsal
         self._c = tuple(float(value) for value in tableau.c)
         self._a = tuple(_nonzero(row) for row in tableau.a)
         self._b = _nonzero(tableau.b)
         self._b_error = None if tableau.b_error is None else _nonzero(tableau.b_error)
+        self._b_coarse_error = None if tableau.b_coarse_error is None else _nonzero(tableau.b_coarse_error)
+        self._extra = [(_nonzero(row), float(c)) for row, c in zip(tableau.extra_a, tableau.extra_c, strict=True)]
         self._interpolant = _interpolant_matrix(tableau)
 
     def __repr__(self) -> str:
         return f"ExplicitRungeKutta({self.name!r}, order={self.order}, stages={self.stages})"
+
+    def describe(self) -> MethodSummary:
+        """Orders, cost, stability and source."""
+        return summary(self.tableau)
 
     def step(
         self, f: Function, t: Tensor, dt: Tensor, y: Tensor, k1: Tensor | None = None, *, estimate: bool = True
@@ -66,21 +75,43 @@ class ExplicitRungeKutta:
             y_stage = torch.addcmul(y, h, _combine(row, k))  # y + h sum_j a_ij k_j
             k.append(f(torch.add(t, dt, alpha=c), y_stage))
         y_new = y_stage if self.fsal else torch.addcmul(y, h, _combine(self._b, k))
-        error = h * _combine(self._b_error, k) if estimate and self._b_error is not None else None
-        return Step(dt=dt, y=y, y_new=y_new, error=error, k=k)
+        error, coarse_error = (
+            h * _combine(weights, k) if estimate and weights is not None else None
+            for weights in (self._b_error, self._b_coarse_error)
+        )
+        return Step(t=t, dt=dt, y=y, y_new=y_new, error=error, k=k, coarse_error=coarse_error)
+
+    def extend(self, f: Function, step: Step) -> Step:
+        """The step with the extra stages of the interpolant, evaluated for every sample.
+
+        Args:
+            f: the vector field that the step was made with.
+            step: a record returned by `step`.
+        """
+        if not self._extra:
+            return step
+        h, k = per_sample(step.dt, step.y), list(step.k)
+        for row, c in self._extra:
+            k.append(f(torch.add(step.t, step.dt, alpha=c), torch.addcmul(step.y, h, _combine(row, k))))
+        return replace(step, k=k)
 
     def interpolate(self, step: Step, theta: Tensor) -> Tensor:
         """Dense output of order `interpolant_order`: y + h sum_i b_i(theta) k_i.
 
         Args:
-            step: a record returned by `step`.
+            step: a record returned by `step`, and by `extend` where the method has extra stages.
             theta: (B,) float64, position within the step, 0 at its start and 1 at its end.
 
         Raises:
-            OptionError: the tableau has no interpolant.
+            OptionError: the tableau has no interpolant, or the step lacks its extra stages.
         """
         if self._interpolant is None:
             raise OptionError(f"method {self.name!r} has no interpolant; save only at step ends")
+        if len(step.k) != len(self._interpolant):
+            raise OptionError(
+                f"the step has {len(step.k)} stages, the interpolant of {self.name!r} needs {len(self._interpolant)}; "
+                "call extend(f, step) first"
+            )
         powers = theta.unsqueeze(0) ** torch.arange(1, 1 + self._interpolant.shape[1]).to(theta).unsqueeze(1)
         weights = self._interpolant.to(theta.device) @ powers * step.dt  # (S, B): h b_i(theta)
         y = step.y
@@ -103,8 +134,11 @@ def _nonzero(row: tuple[Fraction, ...]) -> Terms:
 
 
 def _error_order(tableau: ButcherTableau) -> int | None:
-    """The difference of two methods is as accurate as the worse of them."""
-    return None if tableau.embedded_order is None else min(tableau.order, tableau.embedded_order)
+    """The difference of two methods is as accurate as the worse of them; e^2 / e_coarse of two of them gains."""
+    if tableau.embedded_order is None:
+        return None
+    order = min(tableau.order, tableau.embedded_order)
+    return order if tableau.coarse_order is None else 2 * order - tableau.coarse_order
 
 
 def _interpolant_matrix(tableau: ButcherTableau) -> Tensor | None:

@@ -90,8 +90,7 @@ def isolate_positive_roots(p: Polynomial, width: Fraction) -> list[tuple[Fractio
         return []
     common = sturm_sequence(p)[-1]  # gcd(p, p')
     sequence = sturm_sequence(divide(p, common)[0])  # square-free, so every distinct root is simple
-    bound = 1 + max(abs(value / p[-1]) for value in p[:-1])  # Cauchy's bound
-    pending, isolated = [(Fraction(0), Fraction(2) ** ceil(log2(bound)))], []
+    pending, isolated = [(Fraction(0), _root_bound(p))], []
     while pending:
         low, high = pending.pop()
         count = _sign_changes(sequence, low) - _sign_changes(sequence, high)
@@ -101,6 +100,16 @@ def isolate_positive_roots(p: Polynomial, width: Fraction) -> list[tuple[Fractio
             middle = (low + high) / 2
             pending += [(middle, high), (low, middle)]  # the left half is popped first: increasing order
     return isolated
+
+
+def _root_bound(p: Polynomial) -> Fraction:
+    """A power of 2 above the modulus of every root: Fujiwara's 2 max_k |a_k / a_n|^(1 / (n - k)), with room to spare.
+
+    Cauchy's bound would be astronomical here: the last coefficients of a stability polynomial are tiny.
+    """
+    ratios = [(len(p) - 1 - k, abs(value / p[-1])) for k, value in enumerate(p[:-1]) if value != 0]
+    exponents = ((log2(ratio.numerator) - log2(ratio.denominator)) / power for power, ratio in ratios)
+    return Fraction(2) ** (2 + ceil(max(exponents, default=0.0)))
 
 
 def _bisect(p: Polynomial, low: Fraction, high: Fraction, width: Fraction) -> tuple[Fraction, Fraction]:
@@ -117,8 +126,17 @@ def _bisect(p: Polynomial, low: Fraction, high: Fraction, width: Fraction) -> tu
 
 
 def _sign_changes(sequence: list[Polynomial], x: Fraction) -> int:
-    signs = [value > 0 for value in (evaluate(p, x) for p in sequence) if value != 0]
+    signs = [value > 0 for value in (_scaled_value(p, x) for p in sequence) if value != 0]
     return sum(a != b for a, b in pairwise(signs))
+
+
+def _scaled_value(p: Polynomial, x: Fraction) -> int:
+    """p(x) times a positive number, for integer coefficients; a sign needs no common divisors, which cost the most."""
+    value, power = 0, 1
+    for coefficient in reversed(p):
+        value = value * x.numerator + coefficient.numerator * power
+        power *= x.denominator
+    return value
 
 
 def _primitive(p: Polynomial) -> Polynomial:

@@ -9,6 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from .summary import MethodSummary
+
 Function = Callable[[Tensor, Tensor], Tensor]
 """f(t, y): t (B,) float64, y (B, *state) -> (B, *state)."""
 
@@ -18,23 +20,27 @@ class Step:
     """One attempted step of B samples.
 
     Attributes:
+        t: (B,) float64, when the step started.
         dt: (B,) float64, the signed step sizes.
         y: (B, *state), where the step started.
         y_new: (B, *state), where it ended.
         error: (B, *state), local error estimate; None when there is none or it was not asked for.
         k: the stage derivatives, each (B, *state).
+        coarse_error: (B, *state), a second estimate of lower order, of the methods whose error combines two.
     """
 
+    t: Tensor
     dt: Tensor
     y: Tensor
     y_new: Tensor
     error: Tensor | None
     k: list[Tensor]
+    coarse_error: Tensor | None = None
 
     def select(self, rows: Tensor) -> Step:
-        """The step of some samples, for interpolation (the error is dropped)."""
-        pick = [tensor.index_select(0, rows) for tensor in (self.dt, self.y, self.y_new, *self.k)]
-        return Step(dt=pick[0], y=pick[1], y_new=pick[2], error=None, k=pick[3:])
+        """The step of some samples, for interpolation (the errors are dropped)."""
+        pick = [tensor.index_select(0, rows) for tensor in (self.t, self.dt, self.y, self.y_new, *self.k)]
+        return Step(t=pick[0], dt=pick[1], y=pick[2], y_new=pick[3], error=None, k=pick[4:])
 
 
 class Method(Protocol):
@@ -46,6 +52,7 @@ class Method(Protocol):
         error_order: q such that the error estimate behaves like O(h^(q+1)); None without an estimate.
         interpolant_order: order of `interpolate`.
         stages: evaluations of f in a step that starts without `k1`.
+        extra_stages: evaluations of f in `extend`.
         fsal: the last derivative of a step serves as `k1` of the next one.
     """
 
@@ -60,7 +67,13 @@ class Method(Protocol):
     @property
     def stages(self) -> int: ...
     @property
+    def extra_stages(self) -> int: ...
+    @property
     def fsal(self) -> bool: ...
+
+    def describe(self) -> MethodSummary:
+        """Orders, cost, stability and source, for lists of methods."""
+        ...
 
     def step(
         self, f: Function, t: Tensor, dt: Tensor, y: Tensor, k1: Tensor | None = None, *, estimate: bool = True
@@ -68,8 +81,12 @@ class Method(Protocol):
         """Try one step; `k1 = f(t, y)` is evaluated unless given, the error only if `estimate`."""
         ...
 
+    def extend(self, f: Function, step: Step) -> Step:
+        """The step with the stages that only `interpolate` needs; the same step where there are none (most methods)."""
+        ...
+
     def interpolate(self, step: Step, theta: Tensor) -> Tensor:
-        """y(t + theta dt): theta (B,) float64 in [0, 1] -> (B, *state)."""
+        """y(t + theta dt) within a step from `extend`: theta (B,) float64 in [0, 1] -> (B, *state)."""
         ...
 
 

@@ -2,25 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 
 from fieldsolver.errors import OptionError, listing, nearest
 
-from .euler import EULER
-from .heun import HEUN
 from .protocol import Method
-from .rk4 import RK4
-from .tsit5 import TSIT5
 
-METHODS: Mapping[str, Method] = MappingProxyType(
-    {
-        "euler": EULER,
-        "heun": HEUN,
-        "rk4": RK4,
-        "tsit5": TSIT5,
-    }
+NAMES = (
+    "euler",
+    "heun",
+    "midpoint",
+    "ralston",
+    "rk4",
+    "rk38",
+    "bosh3",
+    "dopri5",
+    "tsit5",
+    "dop853",
+    "vern7",
+    "vern9",
+    "ssprk33",
+    "ssprk43",
+    "ssprk54",
+    "ssprk104",
+    "rdpk3spfsal49",
 )
+
+
+class _Methods(Mapping[str, Method]):
+    """Name -> method. The file of a method, with its hundreds of exact fractions, is read when it is first asked for.
+
+    The method called name is the constant NAME of the file name.py.
+    """
+
+    def __init__(self) -> None:
+        self._read: dict[str, Method] = {}
+
+    def __getitem__(self, name: str) -> Method:
+        if name not in NAMES:
+            raise KeyError(name)
+        if name not in self._read:
+            self._read[name] = getattr(import_module(f".{name}", __package__), name.upper())
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in NAMES
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(NAMES)
+
+    def __len__(self) -> int:
+        return len(NAMES)
+
+
+METHODS: Mapping[str, Method] = _Methods()
 
 
 def get_method(name: str) -> Method:

@@ -17,6 +17,9 @@ from .polynomial import Polynomial, add, evaluate, isolate_positive_roots, multi
 PUBLISHED_DECIMALS = Fraction(1, 10**10)
 """Coefficients this close to 1/k! are 1/k!: rounded tableaux carry defects of 1e-13, which would flip the sign of E."""
 
+SHORT_DENOMINATOR = 10**40
+"""Longer denominators come from products of published decimals; they are rounded to this one, below those digits."""
+
 ROOT_WIDTH = Fraction(1, 2**60)
 
 
@@ -27,9 +30,16 @@ def stability_polynomial(a: tuple[tuple[Fraction, ...], ...], b: tuple[Fraction,
     for k in range(1, len(b) + 1):
         c_k = sum((weight * value for weight, value in zip(b, powers, strict=True)), Fraction(0))
         exact = Fraction(1, factorial(k))
-        coefficients.append(exact if k <= order and abs(c_k - exact) < PUBLISHED_DECIMALS else c_k)
+        coefficients.append(exact if k <= order and abs(c_k - exact) < PUBLISHED_DECIMALS else _shortened(c_k))
         powers = [sum((x * y for x, y in zip(row, powers, strict=False)), Fraction(0)) for row in a]
     return polynomial(coefficients)
+
+
+def _shortened(value: Fraction) -> Fraction:
+    """Root isolation takes a minute with numbers of a thousand digits, which mean nothing beyond the published ones."""
+    if value.denominator <= SHORT_DENOMINATOR:
+        return value
+    return Fraction(round(value * SHORT_DENOMINATOR), SHORT_DENOMINATOR)
 
 
 def real_interval(r: Polynomial) -> float:

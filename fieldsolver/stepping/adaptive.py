@@ -11,7 +11,7 @@ from fieldsolver.methods import Step
 
 from . import controller
 from .batch import Batch
-from .error_norm import Tolerance, error_norm
+from .error_norm import Tolerance, combined, error_norm
 from .initial_step import initial_step
 from .ledger import Ledger
 from .status import Status
@@ -86,6 +86,8 @@ class AdaptiveSteps:
             raise OptionError("the method made no error estimate; give dt= for fixed steps")
         with torch.no_grad():
             norm = error_norm(step.error, step.y, step.y_new, self.rtol, self.atol)
+            if step.coarse_error is not None:
+                norm = combined(norm, error_norm(step.coarse_error, step.y, step.y_new, self.rtol, self.atol))
         return norm.to("cpu").numpy().astype(np.float64)
 
     def _after_acceptance(self, rows: np.ndarray, size: np.ndarray, error: np.ndarray, ledger: Ledger) -> None:

@@ -12,6 +12,7 @@ from fieldsolver.methods import Method, Step
 
 from .batch import Batch
 from .ledger import Ledger
+from .vector_field import VectorField
 
 
 class StepControl(Protocol):
@@ -47,6 +48,7 @@ class Attempt:
         dt: (n,) signed sizes of the accepted steps, 0 for the others.
         accepted: (n,) booleans.
         step: the numbers.
+        field: the right-hand side of these samples, for the stages that only an interpolant needs.
     """
 
     rows: np.ndarray
@@ -55,6 +57,7 @@ class Attempt:
     dt: np.ndarray
     accepted: np.ndarray
     step: Step
+    field: VectorField
 
 
 class Observer(Protocol):

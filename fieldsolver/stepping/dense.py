@@ -21,6 +21,8 @@ from .saving import SavePoints
 class DenseOutput:
     """Callable t -> states; it keeps every accepted step, stages included. Its order is the interpolant's.
 
+    Methods with extra stages for their interpolant evaluate f again, at each call, in the steps that are asked for.
+
     Args:
         t0: start of the integration.
         t1: end of the integration.
@@ -37,7 +39,7 @@ class DenseOutput:
 
     def after(self, attempt: Attempt, batch: Batch, ledger: Ledger) -> None:
         """Keep the step."""
-        self._attempts.append(replace(attempt, step=replace(attempt.step, error=None)))
+        self._attempts.append(replace(attempt, step=replace(attempt.step, error=None, coarse_error=None)))
         self._ledger = ledger
 
     def __call__(self, t: float | Tensor) -> Tensor:

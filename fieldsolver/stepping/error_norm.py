@@ -29,6 +29,18 @@ def error_norm(error: Tensor, y: Tensor, y_new: Tensor, rtol: Tolerance, atol: T
     return rms(ratio)
 
 
+def combined(fine: Tensor, coarse: Tensor) -> Tensor:
+    """fine^2 / sqrt(fine^2 + 0.01 coarse^2) of two error norms (B,), the coarse one of an estimate of lower order.
+
+    With estimates of orders 5 and 3 it falls like h^8, the order of the method whose error they watch.
+
+    Source: Hairer, Norsett, Wanner, *Solving Ordinary Differential Equations I* (1993), section II.10, as in
+    their code DOP853.
+    """
+    both = torch.hypot(fine, 0.1 * coarse)
+    return fine * (fine / both.clamp(min=torch.finfo(both.dtype).tiny))  # no error at all is 0, not 0/0
+
+
 def rms(ratio: Tensor) -> Tensor:
     """Root mean square over all axes but the first: (B, *state) -> (B,)."""
     flat = ratio.reshape(ratio.shape[0], -1)

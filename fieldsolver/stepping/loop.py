@@ -83,7 +83,7 @@ def _attempt(
     ledger.book(rows, dt, t_new, accepted, nfev)
     if accepted.any():
         ledger.end(rows[accepted & (t_new == t1)], Status.SUCCESS)
-        attempt = Attempt(rows, t, t_new, np.where(accepted, dt, 0.0), accepted, step)
+        attempt = Attempt(rows, t, t_new, np.where(accepted, dt, 0.0), accepted, step, batch.field)
         for observer in observers:
             observer.after(attempt, batch, ledger)
     exhausted = ledger.running(rows) & (ledger.accepted[rows] + ledger.rejected[rows] >= max_steps)

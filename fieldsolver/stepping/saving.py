@@ -11,6 +11,7 @@ from fieldsolver.methods import Method
 from .batch import Batch, per_sample_mask
 from .control import Attempt
 from .ledger import Ledger
+from .random_numbers import undisturbed
 from .save_times import SaveTimes
 
 
@@ -39,7 +40,10 @@ class SavePoints:
         due = self.save_times.due(self._following[attempt.rows], attempt.t_new, attempt.accepted)
         if due is not None:
             index, sample = due
-            values = interpolate_at(self._method, attempt, self.save_times.times[index], sample)
+            times = self.save_times.times[index]
+            values = interpolate_at(self._method, attempt, times, sample)
+            inside = np.unique(sample[times != attempt.t_new[sample]])
+            ledger.nfev[attempt.rows[inside]] += self._method.extra_stages
             self._store(index, attempt.rows[sample], values)
             self._following[attempt.rows] += np.bincount(sample, minlength=attempt.rows.size)
 
@@ -55,7 +59,11 @@ class SavePoints:
 
 
 def interpolate_at(method: Method, attempt: Attempt, times: np.ndarray, sample: np.ndarray) -> Tensor:
-    """States (P, *state) of P (time, sample) pairs inside one attempt; a time at the step's end gives y_new itself."""
+    """States (P, *state) of P (time, sample) pairs inside one attempt; a time at the step's end gives y_new itself.
+
+    Stages that only the interpolant needs are evaluated here. If f draws random numbers, those draws leave no trace:
+    neither save points nor a repetition of the steps without them may change what follows.
+    """
     step, device = attempt.step, attempt.step.y.device
     (places,) = _places(device, sample)
     at_end = times == attempt.t_new[sample]
@@ -63,6 +71,9 @@ def interpolate_at(method: Method, attempt: Attempt, times: np.ndarray, sample: 
         everyone = np.array_equal(sample, np.arange(attempt.rows.size))
         return step.y_new if everyone else step.y_new.index_select(0, places)
     theta = np.where(at_end, 1.0, (times - attempt.t[sample]) / attempt.dt[sample])
+    if method.extra_stages:
+        with undisturbed(device):
+            step = method.extend(attempt.field, step)
     picked = step.select(places)
     values = method.interpolate(picked, torch.from_numpy(theta).to(device))
     if not at_end.any():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldsolver.methods import METHODS, ButcherTableau
-from fieldsolver.methods.polynomial import evaluate, isolate_positive_roots, multiply, polynomial
+from fieldsolver.methods.polynomial import add, evaluate, isolate_positive_roots, multiply, polynomial
 from fieldsolver.methods.stability import imaginary_interval, real_interval
 
 TABLEAUX = {name: method.tableau for name, method in METHODS.items() if hasattr(method, "tableau")}
@@ -18,7 +18,15 @@ TABLEAUX = {name: method.tableau for name, method in METHODS.items() if hasattr(
 REFERENCE = {  # name: (real, imaginary)
     "euler": (2.0, 0.0),
     "heun": (2.0, 0.0),
+    "midpoint": (2.0, 0.0),
+    "ralston": (2.0, 0.0),
+    "bosh3": (2.5127453266183, sqrt(3)),
+    "ssprk33": (2.5127453266183, sqrt(3)),
+    "ssprk43": (5.1494861477740, 2.1561796401677),
     "rk4": (2.7852935634053, 2.8284271247462),
+    "rk38": (2.7852935634053, 2.8284271247462),
+    "ssprk104": (13.917047464637, 4.9214530707320),
+    "dopri5": (3.3065678926349, 0.99718900863253),
     "tsit5": (3.5068469938, 0.477978868883),
 }
 # R(z) of further methods, by coefficients: Heun33/SSP33/BS3, SSP(4,3), Dormand-Prince 5.
@@ -58,6 +66,42 @@ def test_the_boundary_is_a_boundary(name: str) -> None:
     inside = [evaluate(r, -edge * k / 64) for k in range(1, 64)]
     assert all(abs(value) <= 1 for value in inside)
     assert abs(evaluate(r, -edge * Fraction(1001, 1000))) > 1
+
+
+@pytest.mark.parametrize("name", TABLEAUX)
+def test_the_imaginary_boundary_is_a_boundary(name: str) -> None:
+    r, edge = TABLEAUX[name].stability_polynomial(), Fraction(TABLEAUX[name].imaginary_interval)
+    even, odd = ([(-1) ** k * c for k, c in enumerate(r[start::2])] for start in (0, 1))
+
+    def growth(y: Fraction) -> Fraction:
+        return evaluate(tuple(even), y * y) ** 2 + (y * evaluate(tuple(odd), y * y)) ** 2 - 1
+
+    assert all(growth(edge * k / 64) <= 0 for k in range(1, 64))
+    assert growth(edge * Fraction(1001, 1000) + Fraction(1, 10**4)) > 0
+
+
+# |R(iy)|^2 - 1, the energy that one step of a harmonic oscillator gains: its first coefficient.
+ENERGY = {
+    "heun": (4, Fraction(1, 4)),
+    "bosh3": (4, Fraction(-1, 12)),
+    "ssprk43": (4, Fraction(-1, 24)),
+    "rk38": (6, Fraction(-1, 72)),
+    "ssprk104": (6, Fraction(-1, 3240)),
+    "dopri5": (6, Fraction(-1, 1800)),
+}
+
+
+@pytest.mark.parametrize("name", ENERGY)
+def test_the_energy_growth_begins_as_it_should(name: str) -> None:
+    r = TABLEAUX[name].stability_polynomial()
+    even, odd = ([(-1) ** k * c for k, c in enumerate(r[start::2])] for start in (0, 1))
+    w = polynomial([0, 1])  # w = y^2
+    growth = add(
+        add(multiply(tuple(even), tuple(even)), multiply(w, multiply(tuple(odd), tuple(odd)))), (Fraction(-1),)
+    )
+    power, coefficient = ENERGY[name]
+    assert all(c == 0 for c in growth[: power // 2])
+    assert growth[power // 2] == coefficient
 
 
 def test_a_wrong_coefficient_is_not_mistaken_for_a_rounded_one() -> None:

@@ -74,7 +74,7 @@ def test_backward_undoes_forward(name: str) -> None:
     there = integrate(field, METHODS[name], y0, 0.0, 1.5, dt=dt)
     back = integrate(field, METHODS[name], there.y_end, 1.5, 0.0, dt=dt)
     assert back.t_end.tolist() == [0.0, 0.0]
-    assert float((back.y_end - y0).abs().max()) < 10 * dt ** METHODS[name].order
+    assert float((back.y_end - y0).abs().max()) < 10 * dt ** METHODS[name].order + 1e-14
 
 
 def test_backward_steps_have_negative_sizes() -> None:
@@ -126,7 +126,7 @@ def test_a_span_of_length_zero_is_over_at_once() -> None:
         ({"dt": math.nan}, "expected a positive size"),
         ({"dt": 0.1, "dt_max": 1.0}, "belong to adaptive steps"),
         ({"dt": 0.1, "max_steps": 0}, "max_steps = 0"),
-        ({}, "'euler' has no error estimate .* use one of: heun, tsit5"),
+        ({}, "'euler' has no error estimate .* use one of: heun, .*tsit5"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict, message: str) -> None:

@@ -126,7 +126,8 @@ def test_the_step_after_a_rejection_does_not_grow() -> None:
     ledger, rows, sizes = Ledger.open(1, 0.0), np.zeros(1, dtype=int), []
     for error in (0.1, 1e-6, 1e-6):  # rejected, accepted, accepted
         dt, y = control.size.copy(), torch.ones(1, 1, dtype=torch.float64)
-        control.judge(Step(torch.from_numpy(dt), y, y, torch.full_like(y, error), [y]), rows, dt, ledger)
+        step = torch.from_numpy(dt)
+        control.judge(Step(torch.zeros_like(step), step, y, y, torch.full_like(y, error), [y]), rows, dt, ledger)
         sizes.append(float(control.size[0]))
     assert sizes[0] < 1.0
     assert sizes[1] == sizes[0]
