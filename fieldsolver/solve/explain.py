@@ -117,9 +117,10 @@ class Explanation:
 
     def _limits(self) -> list[str]:
         lines = ["Largest stable fixed step for the decaying and neutral modes of the linear part:"]
+        width = max(len(limit.method) for limit in self.limits)
         for limit in self.limits:
             cost = evaluations_per_step(METHODS[limit.method])
-            line = f"  {limit.method:<8} dt <= {limit.dt:<12.6g} {cost} evaluation(s) per step"
+            line = f"  {limit.method:<{width}} dt <= {limit.dt:<12.6g} {cost} evaluation(s) per step"
             if self.dt is not None:
                 line += f"   dt = {self.dt:g} is {'stable' if self.dt <= limit.dt else 'UNSTABLE'}"
             lines.append(line)
@@ -127,11 +128,12 @@ class Explanation:
 
     def _memory(self) -> list[str]:
         mib = self.state_bytes / 2**20
-        lines = [f"Memory per sample in float64: one state, and each save point, is {mib:.3g} MiB; 1000 steps of"]
-        for method in (METHODS[limit.method] for limit in self.limits):
-            direct, kept = 1000 * (method.stages + 1) * mib, 2 * math.sqrt(1000) * mib
-            lines.append(f"  {method.name:<8} 'direct' gradient {direct:.3g} MiB, 'checkpointed' {kept:.3g} MiB")
-        return lines
+        state = f"one state, and each save point, is {mib:.3g} MiB"
+        lines = [f"Memory per sample in float64: {state}. The gradient of 1000 steps:"]
+        stages = sorted({METHODS[limit.method].stages for limit in self.limits})
+        low, high = (1000 * (count + 1) * mib for count in (stages[0], stages[-1]))
+        lines.append(f"  'direct' {low:.3g} MiB (1 stage per step) to {high:.3g} MiB ({stages[-1]} stages)")
+        return [*lines, f"  'checkpointed' {2 * math.sqrt(1000) * mib:.3g} MiB"]
 
 
 def explain(
