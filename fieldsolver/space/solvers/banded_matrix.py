@@ -13,15 +13,14 @@ def banded_product(bands: torch.Tensor, lower: int, upper: int, v: torch.Tensor,
         v: ``(..., N)``.
     """
     bands = without_corners(bands, lower, upper)
-    total: torch.Tensor | None = None
+    total = torch.zeros_like(v)
     for offset in range(-lower, upper + 1):  # A[i, i + offset]
         diagonal = bands[upper - offset]
         if transpose:
             term = diagonal * _shifted(v, -offset)  # row i = j - offset of column j
         else:
             term = _shifted(diagonal * v, offset)
-        total = term if total is None else total + term
-    assert total is not None  # the main diagonal is always there
+        total = total + term
     return total
 
 

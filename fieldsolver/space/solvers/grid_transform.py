@@ -114,7 +114,8 @@ class SeriesTransform:
 
     def _line(self, dim: int) -> SpectralLine:
         line = self.lines[dim]
-        assert isinstance(line, SpectralLine)  # only closed axes are asked for
+        if not isinstance(line, SpectralLine):
+            raise TypeError("only closed axes have a line of Fourier modes")
         return line
 
 

@@ -109,7 +109,8 @@ class _Solve(torch.autograd.Function):
             b = b.movedim(b_dim, 0)
         if c_dim is None:
             return _Solve.apply(b, c, system, transpose, *parameters), 0
-        assert isinstance(c, torch.Tensor)  # only tensors are batched
+        if not isinstance(c, torch.Tensor):
+            raise TypeError("only tensors are batched")
         samples = b if b_dim is not None else [b] * info.batch_size
         pairs = zip(samples, c.unbind(c_dim), strict=True)
         return torch.stack([_Solve.apply(one, shift, system, transpose, *parameters) for one, shift in pairs]), 0
