@@ -131,9 +131,10 @@ def test_an_undefined_region_beyond_a_step_is_only_a_rejection(name: str) -> Non
     # end y is still larger than the tolerance: an approximation that reaches 0 before could not go on.
     field = VectorField(lambda p, t, y: -torch.sqrt(y))
     y0 = torch.ones(1, 1, dtype=torch.float64)
-    trajectory = integrate(field, METHODS[name], y0, 0.0, 1.9, rtol=1e-2, atol=1e-3)
+    end = 1.99 if name in ("heun", "tsit5") else 1.9  # these two do not reach 0 before their time
+    trajectory = integrate(field, METHODS[name], y0, 0.0, end, rtol=1e-2, atol=1e-3)
     assert trajectory.status.item() == Status.SUCCESS
-    assert trajectory.y_end.item() == pytest.approx((1 - 1.9 / 2) ** 2, abs=1e-2)
+    assert trajectory.y_end.item() == pytest.approx((1 - end / 2) ** 2, abs=1e-2)
 
 
 def test_a_wall_of_nan_ends_as_not_finite() -> None:
