@@ -361,3 +361,12 @@ def test_complex_jacobians_are_refused_in_words():
             ask(0.0, state)
     with pytest.raises(fs.OptionError, match="real and the imaginary"):
         fs.explain(equation, state={"A": state[0]})
+
+
+@pytest.mark.parametrize("x", [fs.Dirichlet(0), fs.Neumann(0), fs.AntiPeriodic()])
+def test_a_derivative_of_a_coordinate_has_ghosts_along_the_other_axis(x):
+    equation = fs.FieldEquation(
+        "du/dt = u - d2_dx2(d2_dy2(y**2))", grid=fs.Grid((7, 7), extent=1.0), boundary={"x": x, "y": fs.Neumann(0)}
+    )
+    y = torch.rand(1, 7, 7, dtype=torch.float64)
+    assert torch.allclose(equation(0.0, y), y)

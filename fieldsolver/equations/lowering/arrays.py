@@ -229,7 +229,7 @@ def with_ghosts(
     on_node: bool,
 ) -> Tensor:
     """`values` with ghost layers on both ends of an axis."""
-    if values.shape[dim] == 1:  # does not depend on this coordinate, and is the same beyond the wall
+    if values.dim() < -dim or values.shape[dim] == 1:  # does not depend on this coordinate: the same beyond the wall
         return values
     remaining = iter(data)
     low, high = (
@@ -241,9 +241,9 @@ def with_ghosts(
 
 def with_wrapped_ghosts(values: Tensor, *, dim: int, width: int, sign: float) -> Tensor:
     """`values` with ghost layers taken from the other end of the axis, times `sign`."""
-    size = values.shape[dim]
-    if size == 1:  # does not depend on this coordinate
+    if values.dim() < -dim or values.shape[dim] == 1:  # does not depend on this coordinate
         return values
+    size = values.shape[dim]
     low, high = values.narrow(dim, size - width, width), values.narrow(dim, 0, width)
     if sign != 1.0:
         low, high = low * sign, high * sign
