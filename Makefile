@@ -16,7 +16,7 @@ PYTEST := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/pytest
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all test-gpu lint docs format clean
+.PHONY: help demo test test-all test-gpu lint docs bench format clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,10 @@ lint: $(VENV)/.installed-test
 docs: $(VENV)/.installed-docs ## build the documentation into docs/_build/html
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+# One thread for both sides: more would time the waiting, and with small states nothing else.
+bench: $(VENV)/.installed-demo ## measure speed and costs against other packages
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/fieldsolver bench
 
 format: $(VENV)/.installed-test ## let ruff rewrite the code
 	$(BIN)/ruff check --fix

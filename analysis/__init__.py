@@ -1,6 +1,7 @@
 """Studies of declared equations: each returns an `AnalysisResult` with a verdict and an error bar."""
 
 from .convergence import convergence
+from .cross_check import cross_check
 from .energy import energy
 from .grid_convergence import grid_convergence
 from .grid_convergence_index import grid_convergence_index
@@ -10,6 +11,7 @@ from .time_convergence import time_convergence
 __all__ = [
     "OrderFit",
     "convergence",
+    "cross_check",
     "energy",
     "fit_order",
     "grid_convergence",

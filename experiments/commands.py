@@ -16,7 +16,9 @@ from .registry import EXPERIMENTS, find_experiment
 
 OUT = Path("out")
 File = Annotated[str, tyro.conf.arg(metavar="FILE")]
+What = Literal["all", "methods", "equations", "experiments", "modules", "benchmarks", "operators"]
 Name = Annotated[str, tyro.conf.arg(metavar="NAME|FILE")]
+Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="[NAME ...]")]
 
 
 def demo(out: Path = OUT) -> int:
@@ -32,21 +34,30 @@ def demo(out: Path = OUT) -> int:
 
 
 def list_(
-    what: tyro.conf.Positional[Literal["all", "methods", "equations", "experiments", "modules", "operators"]] = "all",
+    what: tyro.conf.Positional[What] = "all",
     operator: str | None = None,
+    method: str | None = None,
 ) -> int:
-    """Say what there is: methods, shipped equation files, experiments, module kinds for equation files, operators.
+    """Say what there is: methods, equation files, experiments, module kinds, benchmarks, operators.
 
     Args:
-        what: which list; "all" leaves out that of the operators, which is long: stencils, symbols, costs.
+        what: which list; "all" shows the methods in few words (alone: orders, costs, stability, sources), and leaves
+            out the operators (stencils, symbols, costs).
         operator: one operator of that list, such as laplacian.
+        method: one method of that list, such as tsit5.
     """
     from .listings import LISTINGS, operators
+    from .method_table import method_page
 
-    if operator is not None and what != "operators":
-        raise OptionError(f"--operator belongs to 'fieldsolver list operators', got 'list {what}'")
+    for option, value in (("operator", operator), ("method", method)):
+        if value is not None and what != f"{option}s":
+            raise OptionError(f"--{option} belongs to 'fieldsolver list {option}s', got 'list {what}'")
     if what == "operators":
         print(operators(operator))
+        return 0
+    if what == "methods":
+        for line in method_page(method):
+            print(line)
         return 0
     for name, lines in LISTINGS.items():
         if what in ("all", name):
@@ -150,6 +161,41 @@ def check(file: File) -> int:
     return code
 
 
+def bench(
+    names: tyro.conf.Positional[Names] = (),
+    repeats: int = 7,
+    threads: int = 1,
+    output: Path | None = None,
+    strict: bool = False,
+) -> int:
+    """Measure speed and costs against other packages; those that are not installed are left out, and named.
+
+    Args:
+        names: benchmarks (see `fieldsolver list benchmarks`); all when none is named.
+        repeats: timed runs of each side, at least 5; a first one only warms up.
+        threads: threads of torch. Set OMP_NUM_THREADS to the same before you start.
+        output: file for the numbers, .nc or .json.
+        strict: exit code 1 unless every bar is met.
+    """
+    import sys
+
+    from .bench import run_benchmarks
+    from .benchmarks import BenchSettings
+    from .benchmarks.page import benchmark_page
+
+    def say(text: str) -> None:
+        if sys.stderr.isatty():
+            print(f"measuring {text}", file=sys.stderr)
+
+    results = []
+    for result, path in run_benchmarks(names, BenchSettings(repeats=repeats, threads=threads, say=say), output):
+        print(benchmark_page(result) if path is None else f"{benchmark_page(result)}\n{path}")
+        results.append(result)
+    for result in results if strict else ():
+        result.assert_pass()
+    return 0
+
+
 def version() -> int:
     """Print the versions of fieldsolver, Python and torch."""
     import platform
@@ -169,5 +215,6 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "train": train,
     "explain": explain,
     "check": check,
+    "bench": bench,
     "version": version,
 }

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def writable_folder(path: Path) -> Path:
+def writable_folder(path: Path, option: str = "--out") -> Path:
     """Make the folder and prove that a file can be written there, before any work is done.
 
     Raises:
@@ -27,7 +27,7 @@ def writable_folder(path: Path) -> Path:
             pass
     except OSError as error:
         raise OptionError(
-            f"cannot write into the folder {str(path)!r}: {error.strerror}; choose another with --out"
+            f"cannot write into the folder {str(path)!r}: {error.strerror}; choose another with {option}"
         ) from None
     return path
 

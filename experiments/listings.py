@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING
 
 from fieldsolver.errors import OptionError, listing, nearest
 
+from .benchmarks import BENCHMARKS
 from .registry import EXPERIMENTS
 from .sample_files import FOLDER, sample_names
 
 if TYPE_CHECKING:
+    from fieldsolver.methods import Method
     from fieldsolver.space.operator_table import OperatorRow
 
 
 def methods() -> dict[str, str]:
-    """Integration schemes."""
+    """Integration schemes, in few words; `method_page` says more."""
     from fieldsolver.methods import METHODS
 
-    return {name: f"order {scheme.order}, {scheme.stages} stage(s)" for name, scheme in METHODS.items()}
+    return {name: _few_words(scheme) for name, scheme in METHODS.items()}
 
 
 def equations() -> dict[str, str]:
@@ -41,11 +43,17 @@ def modules() -> dict[str, str]:
     return {name: (builder.__doc__ or "").splitlines()[0] for name, builder in MODULES.items()}
 
 
+def benchmarks() -> dict[str, str]:
+    """Benchmarks."""
+    return {name: benchmark.description for name, benchmark in BENCHMARKS.items()}
+
+
 LISTINGS: dict[str, Callable[[], dict[str, str]]] = {
     "methods": methods,
     "equations": equations,
     "experiments": experiments,
     "modules": modules,
+    "benchmarks": benchmarks,
 }
 
 
@@ -88,6 +96,11 @@ def _formula(title: str, text: str) -> list[str]:
     kept = re.sub(r"(?<![,;]) (?![-+] )", NO_BREAK, text)
     lines = textwrap.wrap(kept, WIDTH, initial_indent=f"      {title:<9}", subsequent_indent=" " * 17)
     return [line.replace(NO_BREAK, " ") for line in lines]
+
+
+def _few_words(scheme: Method) -> str:
+    steps = "fixed steps" if scheme.error_order is None else "adaptive or fixed steps"
+    return f"order {scheme.order}, {scheme.stages} stage(s), {steps}"
 
 
 def _title(name: str) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import nn
 from ._version import __version__
-from .equations import Field, FieldEquation, Nonlocal, Parameter, PerSample, Signal, Spatial, Symbols, System
+from .compat import odeint, odeint_adjoint, odeint_event
+from .equations import Event, Field, FieldEquation, Nonlocal, Parameter, PerSample, Signal, Spatial, Symbols, System
 from .errors import (
     BoundaryError,
     ConvergenceError,
@@ -51,6 +52,7 @@ __all__ = [
     "ConvergenceError",
     "Dirichlet",
     "EquationError",
+    "Event",
     "Explanation",
     "Field",
     "FieldEquation",
@@ -87,6 +89,9 @@ __all__ = [
     "explain",
     "fit",
     "nn",
+    "odeint",
+    "odeint_adjoint",
+    "odeint_event",
     "solve",
 ]
 

@@ -75,7 +75,7 @@ class Answers:
     def __str__(self) -> str:
         equation, left = self._itself, {1: "d{0}/dt", 2: "d2{0}/dt2"}
         lines = (f"{left[equation.orders[name]].format(name)} = {node}" for name, node in equation.statements.items())
-        return "\n".join(lines)
+        return "\n".join([*lines, *(f"# {event}" for event in equation.events)])
 
     def latex(self) -> str:
         """The system in LaTeX, as an ``aligned`` environment."""

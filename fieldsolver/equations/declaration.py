@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -26,6 +26,7 @@ from . import build
 from .build import as_node
 from .coordinates import as_metric, check_geometry, check_grids, coordinates_of
 from .domains import Domains, GridDeclaration, declare_on_grids, distinct_grids, grid_per_field, refuse_transfers
+from .events import DeclaredEvent, Event, declare_events, event_names, field_of
 from .grammar import Scope, parse_expression
 from .graph import (
     Comparison,
@@ -48,8 +49,12 @@ from .noise_terms import split_noise, warn_of_roughness
 from .parameters import Declared
 from .penalty_checks import check_penalties
 from .signals import Signal
+from .state import field_name
 from .statements import Statement, split_statements
 from .wall_values import declare_walls
+
+if TYPE_CHECKING:
+    from .field_equation import FieldEquation
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class Given:
     calculus: str | None
     mask: Tensor | None = None
     metric: Any = None
+    events: Sequence[Event] = ()
 
     @property
     def coordinates(self) -> str:
@@ -111,6 +117,7 @@ class DeclaredSystem:
         parameters: declared parameters by name, those given as expressions excepted.
         definitions: those.
         layout: what the lowering needs.
+        events: conditions and resets.
     """
 
     statements: Mapping[str, Node]
@@ -120,6 +127,7 @@ class DeclaredSystem:
     parameters: Mapping[str, Declared]
     definitions: Mapping[str, Node]
     layout: Layout
+    events: tuple[DeclaredEvent, ...] = ()
 
 
 def declare_text(text: str, given: Given) -> tuple[DeclaredSystem, Given]:
@@ -152,12 +160,12 @@ def declare_graphs(rates: Mapping[Any, Node], given: Given) -> tuple[DeclaredSys
     _check_all_names(list(written), given)
     scope, declared, definitions = make_scope(list(written), orders, given)
     for name, node in written.items():
-        _check_symbols(name, node, scope)
+        _check_symbols(f"d{name}/dt", node, scope)
         check_right_side(name, node, scope.symbols[name], name in given.complex_fields)
     return assemble(written, orders, scope, declared, definitions, given), given
 
 
-def _check_symbols(name: str, node: Node, scope: Scope) -> None:
+def _check_symbols(left: str, node: Node, scope: Scope) -> None:
     """Every name of a graph built in Python must mean what is declared."""
     known = {*scope.symbols.values(), *scope.velocities.values()}
     for part in walk(node):
@@ -165,22 +173,22 @@ def _check_symbols(name: str, node: Node, scope: Scope) -> None:
             declared = scope.symbols.get(part.name)
             if declared is None:
                 raise UnknownNameError(
-                    f"d{name}/dt uses {part.name!r}, which is not declared; known: {listing(scope.symbols)}"
+                    f"{left} uses {part.name!r}, which is not declared; known: {listing(scope.symbols)}"
                     f"{nearest(part.name, scope.symbols)}"
                 )
             raise EquationTypeError(
-                f"d{name}/dt uses {part.name!r} with {part.components} component(s) as a {type(part).__name__}, "
+                f"{left} uses {part.name!r} with {part.components} component(s) as a {type(part).__name__}, "
                 f"but it is declared with {declared.components} as a {type(declared).__name__}"
             )
         if isinstance(part, SpatialOperator) and part.coordinates != scope.coordinates:
             raise EquationTypeError(
-                f"d{name}/dt uses {part}, which is meant in {part.coordinates} coordinates; make it with the words of "
+                f"{left} uses {part}, which is meant in {part.coordinates} coordinates; make it with the words of "
                 "fs.Symbols(grid), or fs.Symbols(grid, metric=metric) with a metric"
             )
         if isinstance(part, ModuleCall) and part.name not in scope.modules:
-            raise UnknownNameError(f"d{name}/dt calls the module {part.name!r}, which is not declared in modules=")
+            raise UnknownNameError(f"{left} calls the module {part.name!r}, which is not declared in modules=")
         if isinstance(part, Convolution) and part.content[0] not in scope.kernels:
-            raise UnknownNameError(f"d{name}/dt uses the kernel {part.content[0]!r}, which is not declared in kernels=")
+            raise UnknownNameError(f"{left} uses the kernel {part.content[0]!r}, which is not declared in kernels=")
 
 
 def make_scope(
@@ -252,7 +260,8 @@ def assemble(
     mask_conditions, mask_values = declare_mask_values(
         at_mask, scope, list(known), orders, frozenset(given.complex_fields)
     )
-    kernel_grids = _check_domains(written, wall_values, orders, declared, given)
+    events = events_of(given.events, scope, orders, given)
+    kernel_grids = _check_domains(written, wall_values, orders, declared, given, events)
     starts = {name: sum(list(sizes.values())[:position]) for position, name in enumerate(sizes)}
     schemes = resolve_schemes(given.scheme, given.space_order, given.axes)
     layout = Layout(
@@ -283,7 +292,7 @@ def assemble(
     on_walls = [*mask_values.values(), *(node for sides in wall_values.values() for node in sides.values())]
     check_all_used(
         {"parameter": list(given.parameters), "module": list(given.modules), "kernel": list(given.kernels)},
-        [*written.values(), *on_walls, *weights_symbol(given.graph, scope)],
+        [*written.values(), *on_walls, *weights_symbol(given.graph, scope), *(n for e in events for n in e.nodes())],
     )
     return DeclaredSystem(
         statements=dict(written),
@@ -293,7 +302,44 @@ def assemble(
         parameters=dict(declared),
         definitions=dict(definitions),
         layout=layout,
+        events=events,
     )
+
+
+def events_of(
+    events: Sequence[Event], scope: Scope, orders: Mapping[str, int], given: Given
+) -> tuple[DeclaredEvent, ...]:
+    """Events over the fields of a system, checked as far as one grid goes."""
+    states: dict[str, Any] = {}
+    for name in orders:
+        states[name] = scope.symbols[name]
+        if orders[name] == 2:
+            states[scope.velocities[name].content[0]] = scope.velocities[name]
+    declared = declare_events(events, scope, states, on_grid=given.grid is not None)
+    for event in declared:
+        for left, _, node in event.expressions():
+            _check_symbols(left, node, scope)
+            if not isinstance(given.grid, Mapping):
+                refuse_transfers(left, node)
+    return declared
+
+
+def declare_more_events(events: Sequence[Event], equation: FieldEquation) -> tuple[DeclaredEvent, ...]:
+    """Events that are declared after their equation."""
+    given, names = equation.given, list(equation.statements)
+    event_names([*(declared.event for declared in equation.events), *events])
+    scope, parameters, _ = make_scope(names, equation.orders, given)
+    declared = events_of(events, scope, equation.orders, given)
+    if isinstance(given.grid, Mapping):
+        check_on_grids(Domains(given.grid, parameters), declared, names)
+    return declared
+
+
+def check_on_grids(domains: Domains, events: Sequence[DeclaredEvent], fields: Sequence[str]) -> None:
+    """Check that the expressions of events stay on the grid of their field."""
+    for event in events:
+        for left, state, node in event.expressions():
+            domains.check(left, field_of(node, fields) if state is None else field_name(state), node)
 
 
 def _check_domains(
@@ -302,6 +348,7 @@ def _check_domains(
     orders: Mapping[str, int],
     declared: Mapping[str, Declared],
     given: Given,
+    events: Sequence[DeclaredEvent],
 ) -> dict[str, Grid]:
     """Check what passes between grids; returns the grid of every kernel where there are several."""
     left = {name: f"d2{name}/dt2" if orders[name] == 2 else f"d{name}/dt" for name in written}
@@ -314,6 +361,7 @@ def _check_domains(
         domains.check(left[name], name, node)
         for side, value in wall_values[name].items():
             domains.check(f"the boundary value of {name!r} at {side_name(side, given.axes)!r}", name, value)
+    check_on_grids(domains, events, list(written))
     return domains.kernels
 
 

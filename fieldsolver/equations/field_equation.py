@@ -15,14 +15,16 @@ from fieldsolver.space.schemes import SchemeDeclaration
 
 from . import build
 from .answers import Answers
-from .declaration import DeclaredSystem, Given, declare_graphs, declare_text
+from .declaration import DeclaredSystem, Given, declare_graphs, declare_more_events, declare_text
 from .domains import GridDeclaration
+from .events import Event, EventFunction
+from .events.lowering import lower_events
 from .graph import Node, Noise
 from .lowering import MASK, Layout, Lowering, Tape, held_sides
 from .lowering.arrays import stop
 from .lowering.pointwise import dtype_like
 from .parameters import shaped
-from .state import StateSpace
+from .state import StateSpace, field_name
 
 if TYPE_CHECKING:
     from fieldsolver.space.metric import Metric, MetricFields
@@ -66,6 +68,7 @@ class FieldEquation(Answers, nn.Module):
             function of the coordinates, a module such as `LearnedMetric`). ``laplacian``, ``diffusion`` and
             ``gradient_squared`` are then those of the metric, integrals and means are over its volume, and a slope in
             ``Neumann`` is per unit of the coordinate. It is evaluated once per right-hand side.
+        events: what happens where a condition crosses zero, `Event`.
 
     Attributes:
         fields: names of the states in order; a field of second order in time has its velocity ``"du/dt"`` behind it.
@@ -73,6 +76,7 @@ class FieldEquation(Answers, nn.Module):
         right_sides: the expression graph of the rate of every state, noise excluded.
         noises: coefficients of every noise, per state.
         orders: order in time per field.
+        events: the declared events, with their graphs.
         grid, layout: the grid (the dict of grids if they differ), and everything the lowering needs.
 
     Raises:
@@ -95,6 +99,7 @@ class FieldEquation(Answers, nn.Module):
         calculus: str | None = None,
         mask: Tensor | None = None,
         metric: Metric | Tensor | Callable[..., Any] | None = None,
+        events: Sequence[Event] = (),
     ) -> None:
         super().__init__()
         given = Given(
@@ -110,6 +115,7 @@ class FieldEquation(Answers, nn.Module):
             calculus=calculus,
             mask=mask,
             metric=metric,
+            events=events,
         )
         if isinstance(text, str):
             self._adopt(*declare_text(text, given))
@@ -126,10 +132,11 @@ class FieldEquation(Answers, nn.Module):
         self.orders = system.orders
         self.right_sides = system.right_sides
         self.noises = system.noises
+        self.events = system.events
         self.declared = system.parameters
         self.definitions = system.definitions
         self.fields: tuple[str, ...] = tuple(system.right_sides)
-        complex_states = (name for name in self.fields if _field_of(name) in given.complex_fields)
+        complex_states = (name for name in self.fields if field_name(name) in given.complex_fields)
         self.complex_fields = tuple(complex_states)
         self.space = _state_space(system.layout, self.complex_fields)
         self.submodules = nn.ModuleDict(dict(given.modules))
@@ -223,7 +230,7 @@ class FieldEquation(Answers, nn.Module):
         if self.layout.graph is not None:
             return ("vertex",)
         axes = self.given.axes
-        return tuple(f"{axis}_{_field_of(state)}" for axis in axes) if self.layout.domains else axes
+        return tuple(f"{axis}_{field_name(state)}" for axis in axes) if self.layout.domains else axes
 
     @property
     def state_shape(self) -> tuple[int, ...]:
@@ -270,21 +277,52 @@ class FieldEquation(Answers, nn.Module):
         in `parameters`.
         """
         values = {**self.parameter_values(), **self.kernel_values(), **self.mask_values()}
-        names = list(values)
-        weights = dict(self.submodules.named_parameters())
-        if self.metric is not None:
-            weights |= {_METRIC + name: value for name, value in self.metric.named_parameters()}
+        return self._pure_state(self._tape, held=True), (*values.values(), *self._weights().values())
+
+    def pure_values(self, tape: Tape) -> Callable[[Sequence[Tensor], Tensor, Tensor], list[Any]]:
+        """A tape lowered from expressions of this equation as a pure function of the parameters of `pure`, t and y."""
+        names, weights = self._names(), self._weights()
         own = tuple(weights.values())
 
-        def function(parameters: Sequence[Tensor], t: Tensor, y: Tensor) -> Tensor:
+        def function(parameters: Sequence[Tensor], t: Tensor, y: Tensor) -> list[Any]:
             current = dict(zip(names, parameters, strict=False))
             given = parameters[len(names) :]
             same = all(a is b for a, b in zip(given, own, strict=True))
             substitutes = None if same else dict(zip(weights, given, strict=True))
-            rates = self._assemble(self._run(self._tape, current, substitutes, t, y), y)
-            return self._inside(rates, current)
+            return self._run(tape, current, substitutes, t, y)
 
-        return function, (*values.values(), *own)
+        return function
+
+    def pure_state(self, rows: Mapping[str, Node]) -> RightHandSide:
+        """One expression per state as a pure function of the parameters of `pure`, t and y, of the shape of y."""
+        return self._pure_state(self._compiled(rows), held=False)
+
+    def _pure_state(self, tape: Tape, *, held: bool) -> RightHandSide:
+        names, run = self._names(), self.pure_values(tape)
+
+        def function(parameters: Sequence[Tensor], t: Tensor, y: Tensor) -> Tensor:
+            parts = self._assemble(run(parameters, t, y), y, mask=held)
+            return self._inside(parts, dict(zip(names, parameters, strict=False)))
+
+        return function
+
+    def _names(self) -> list[str]:
+        """The first parameters of `pure`; those behind them are weights."""
+        return [*self.declared, *self.layout.kernels, *self.mask_values()]
+
+    def _weights(self) -> dict[str, Tensor]:
+        weights = dict(self.submodules.named_parameters())
+        if self.metric is not None:
+            weights |= {_METRIC + name: value for name, value in self.metric.named_parameters()}
+        return weights
+
+    def event_functions(self, more: Sequence[Event] = ()) -> list[EventFunction]:
+        """The events, and `more` of them, as pure functions of the parameters of `pure`, t (P,) and y (P, C, *grid).
+
+        Raises:
+            OptionError, EquationError: one of `more` cannot be; one sentence says what to type instead.
+        """
+        return lower_events(self, (*self.events, *declare_more_events(more, self)) if more else self.events)
 
     def noise_amplitudes(self, t: Tensor | float, y: Tensor) -> dict[Noise, Tensor]:
         """The factor of every noise in the rate of the state, ``(*batch, C, *grid)`` each."""
@@ -390,7 +428,7 @@ class FieldEquation(Answers, nn.Module):
         """The graph node of a state, by its name (``"u"`` or ``"du/dt"``)."""
         size, is_complex = self.layout.fields[name][1], name in self.complex_fields
         if name not in self.statements:
-            return build.velocity(_field_of(name), size, is_complex=is_complex)
+            return build.velocity(field_name(name), size, is_complex=is_complex)
         return build.field(name, size, is_complex=is_complex)
 
     # Tapes hold functions, which cannot be pickled; the graph can, and says the same.
@@ -407,8 +445,3 @@ def _state_space(layout: Layout, complex_fields: tuple[str, ...]) -> StateSpace:
         return StateSpace(layout.fields, layout.shape, complex_fields)
     shapes = {name: layout.of(name).required_grid().shape for name in layout.fields}
     return StateSpace(layout.fields, (), complex_fields, shapes)
-
-
-def _field_of(state: str) -> str:
-    """``"du/dt"`` -> ``"u"``; the name of a field is itself."""
-    return state[1:-3] if state.endswith("/dt") else state

@@ -19,6 +19,11 @@ from torch import Tensor
 from fieldsolver.errors import StateError, listing, nearest
 
 
+def field_name(state: str) -> str:
+    """``"du/dt"`` -> ``"u"``; the name of a field is itself."""
+    return state[1:-3] if state.endswith("/dt") else state
+
+
 @dataclass(frozen=True)
 class StateSpace:
     """Where every field lies in the state.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +14,7 @@ from fieldsolver.space.convolution import Kernel
 
 from .declaration import Given, make_scope
 from .domains import GridDeclaration
+from .events import Event
 from .field_equation import FieldEquation
 from .graph import Node
 from .parameters import Parameter, PerSample, Spatial
@@ -64,12 +65,12 @@ class System:
     def equation(
         cls, *, grid: GridDeclaration = None, boundary: Any = None, space_order: int | None = None, scheme: Any = None,
         calculus: str | None = None, mask: Tensor | None = None, metric: Any = None,
-        **overrides: Any,
+        events: Sequence[Event] = (), **overrides: Any,
     ) -> FieldEquation:  # fmt: skip
         """Trace `rates` once and return the equation.
 
         Args:
-            grid, boundary, space_order, scheme, calculus, mask, metric: as for `FieldEquation`.
+            grid, boundary, space_order, scheme, calculus, mask, metric, events: as for `FieldEquation`.
             **overrides: other values for parameters, modules or kernels of the class.
         """
         declared = _declared(cls, overrides)
@@ -89,6 +90,7 @@ class System:
             "calculus": calculus,
             "mask": mask,
             "metric": metric,
+            "events": events,
         }
         orders = {name: field.order for name, field in fields.items()}
         scope, _, _ = make_scope(list(fields), orders, Given(**options).for_fields(list(fields)))

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from math import isqrt
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from fieldsolver.errors import OptionError
-from fieldsolver.methods import Method
+from fieldsolver.methods import Memory, Method
 from fieldsolver.stepping import Attempt
-from fieldsolver.stepping.batch import Batch, Rest
+from fieldsolver.stepping.batch import Batch
 from fieldsolver.stepping.ledger import Ledger
 from fieldsolver.stepping.random_numbers import RandomState
 
@@ -32,18 +33,18 @@ class Checkpoint:
 
     Attributes:
         y: (B, *state), states.
-        k1: (B, *state), first stage, carried by FSAL methods; None where the step evaluates it.
+        memory: what the method carries, tensors (B, ...); None at row 0, which makes it anew.
         generators: random numbers as they were; None when f draws none.
     """
 
     y: Tensor
-    k1: Tensor | None
+    memory: Memory | None
     generators: RandomState | None
 
     def select(self, places: Tensor) -> Checkpoint:
         """Some of the samples."""
-        k1 = None if self.k1 is None else self.k1.index_select(0, places)
-        return Checkpoint(self.y.index_select(0, places), k1, self.generators)
+        memory = self.memory and tuple(tensor.index_select(0, places) for tensor in self.memory)
+        return Checkpoint(self.y.index_select(0, places), memory, self.generators)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,35 +89,40 @@ class CheckpointRecorder:
     def start(self, batch: Batch, method: Method) -> None:
         """Row 0 evaluates its first stage itself, so that y0 receives the gradient through it."""
         self.rest, self.random = batch.rest, batch.random
+        self._resting_memory = batch.memory
         # The resting state is y0, with rows that are not finite replaced; those samples never move.
         self._store(0, Checkpoint(batch.rest.y, None, self._before if batch.random else None))
 
-    def after(self, attempt: Attempt, batch: Batch, ledger: Ledger) -> None:
+    def after(self, attempt: Attempt, ledger: Ledger) -> None:
         """Note the row that is done, and store the state at the start of the next one if it is due."""
-        self.rows.append(Row(*(self._full(attempt, values) for values in (attempt.t, attempt.t_new, attempt.dt))))
+        times = (attempt.t, attempt.t_new, attempt.accepted_dt())
+        self.rows.append(Row(*(self._full(attempt, values) for values in times)))
         number = len(self.rows)
         allowed = self._budget or max(SMALLEST_DEFAULT_BUDGET, 2 * isqrt(number) + 2)
         while number % self._stride == 0 and len(self.stored) >= allowed:
             self._stride *= 2
             self.stored = {row: kept for row, kept in self.stored.items() if row % self._stride == 0}
         if number % self._stride == 0:
-            generators = RandomState.now(batch.y.device) if self.random else None
-            self._store(number, Checkpoint(*_full_state(batch, self.rest), generators))
+            generators = RandomState.now(attempt.y.device) if self.random else None
+            self._store(number, Checkpoint(*self._full_state(attempt), generators))
 
     def _store(self, number: int, checkpoint: Checkpoint) -> None:
         self.stored[number] = checkpoint
         self.peak = max(self.peak, len(self.stored))
 
     def _full(self, attempt: Attempt, values: np.ndarray) -> np.ndarray:
+        if values.size == self.rest.y.shape[0]:
+            return values
         full = np.zeros(self.rest.y.shape[0])
         full[attempt.rows] = values
         return full
 
-
-def _full_state(batch: Batch, rest: Rest) -> tuple[Tensor, Tensor | None]:
-    """(B, *state); samples already out of the batch hold their resting state, which nothing reads."""
-    if batch.rows.size == rest.y.shape[0]:
-        return batch.y, batch.k1
-    places = batch.places()
-    k1 = None if batch.k1 is None else rest.k1.index_copy(0, places, batch.k1)
-    return rest.y.index_copy(0, places, batch.y), k1
+    def _full_state(self, attempt: Attempt) -> tuple[Tensor, Memory]:
+        """(B, ...); samples already out of the batch hold their resting state, which nothing reads."""
+        if attempt.rows.size == self.rest.y.shape[0]:
+            return attempt.y, attempt.memory
+        places = torch.from_numpy(attempt.rows).to(attempt.y.device)
+        memory = zip(self._resting_memory, attempt.memory, strict=False)
+        return self.rest.y.index_copy(0, places, attempt.y), tuple(
+            resting.index_copy(0, places, carried) for resting, carried in memory
+        )

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fieldsolver.methods import Method, Step
+from fieldsolver.methods import Memory, Method, Step
 from fieldsolver.stepping import Attempt, VectorField
 from fieldsolver.stepping.batch import Batch, Rest
 from fieldsolver.stepping.random_numbers import RandomState
@@ -23,11 +23,16 @@ class Adjoint:
 
     Attributes:
         y: (n, *state).
-        k1: (n, *state), for FSAL methods.
+        memory: of each tensor that the method carries.
     """
 
     y: Tensor | None
-    k1: Tensor | None
+    memory: tuple[Tensor | None, ...] = ()
+
+    @property
+    def zero(self) -> bool:
+        """Whether nothing arrives."""
+        return self.y is None and all(part is None for part in self.memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,49 +76,60 @@ class Segment:
             state.generators.restore()
         with torch.no_grad():
             for row in self.rows[:-1]:
-                batch, _ = self._step(row, states[-1].y, states[-1].k1)
+                batch, _ = self._step(row, states[-1].y, states[-1].memory)
                 generators = None if state.generators is None else RandomState.now(batch.y.device)
-                states.append(Checkpoint(batch.y, batch.k1, generators))
+                states.append(Checkpoint(batch.y, batch.memory, generators))
         return states
 
     def pull_back(
         self, number: int, adjoint: Adjoint, saved: Saved | None
     ) -> tuple[Adjoint, tuple[Tensor | None, ...]]:
         """Adjoint at the start of a row from that at its end, and the row's share of the parameter gradients."""
-        if adjoint.y is None and adjoint.k1 is None and saved is None:
+        if adjoint.zero and saved is None:
             return adjoint, (None,) * len(self.leaves)
         inputs, outputs = self._graph(number, adjoint, saved)
         reached = [(out, grad) for out, grad in outputs if grad is not None and out is not None and out.requires_grad]
         if not reached:
-            return Adjoint(None, None), (None,) * len(self.leaves)
+            return Adjoint(None), (None,) * len(self.leaves)
         values, cotangents = zip(*reached, strict=True)
-        gradients = torch.autograd.grad(values, [*inputs, *self.leaves], cotangents, allow_unused=True)
-        split = len(inputs)
-        return Adjoint(gradients[0], gradients[1] if split == 2 else None), gradients[split:]
+        wanted = [x for x in inputs if x.requires_grad]
+        gradients = torch.autograd.grad(values, [*wanted, *self.leaves], cotangents, allow_unused=True)
+        found = iter(gradients[: len(wanted)])
+        y, *memory = (next(found) if x.requires_grad else None for x in inputs)
+        return Adjoint(y, tuple(memory)), gradients[len(wanted) :]
 
     def _graph(
         self, number: int, adjoint: Adjoint, saved: Saved | None
     ) -> tuple[list[Tensor], list[tuple[Tensor | None, Tensor | None]]]:
-        """One row with its graph: its inputs (y, and k1 if it is given), and its outputs with their cotangents."""
+        """One row with its graph: its inputs (y and the memory), and its outputs with their cotangents."""
         row, state = self.rows[number], self.states[number]
         if state.generators is not None:
             state.generators.restore()
         with torch.enable_grad():
             y = state.y.detach().requires_grad_()
-            k1 = None if state.k1 is None else state.k1.detach().requires_grad_()
-            batch, step = self._step(row, y, k1)
-            outputs = [(batch.y, adjoint.y), (batch.k1, adjoint.k1)]
+            memory = state.memory and tuple(_leaf(tensor) for tensor in state.memory)
+            batch, step = self._step(row, y, memory)
+            outputs = [(batch.y, adjoint.y), *zip(batch.memory, adjoint.memory, strict=False)]
             if saved is not None:
-                attempt = Attempt(batch.rows, row.t, row.t_new, row.dt, row.dt != 0.0, step, self.field)
+                attempt = Attempt(
+                    batch.rows, row.t, row.t_new, row.dt, row.dt != 0.0, None, step, batch.y, (), self.field
+                )
                 outputs.append((interpolate_at(self.method, attempt, saved.times, saved.sample), saved.gradient))
-        return [y] if k1 is None else [y, k1], outputs
+        return [y, *(memory or ())], outputs
 
-    def _step(self, row: Row, y: Tensor, k1: Tensor | None) -> tuple[Batch, Step]:
+    def _step(self, row: Row, y: Tensor, memory: Memory | None) -> tuple[Batch, Step]:
         """Repeat the steps of one row."""
-        if k1 is None and self.method.fsal:
-            # Row 0. Evaluated for everyone: a sample whose first attempt was rejected uses it in a later row.
-            k1 = self.field(torch.full((y.shape[0],), self.rest.t, dtype=torch.float64, device=y.device), y)
-        batch = Batch(self.field, np.arange(y.shape[0]), y, k1, self.rest, random=False)
-        step = batch.attempt(self.method, row.t, row.dt, estimate=False)
-        batch.advance(step, row.dt != 0.0, fsal=self.method.fsal)
+        if memory is None:
+            # Row 0. Made for everyone: a sample whose first attempt was rejected uses it in a later row.
+            t0 = torch.full((y.shape[0],), self.rest.t, dtype=torch.float64, device=y.device)
+            memory = self.method.start(self.field, t0, y, self.field(t0, y))
+        batch = Batch(self.field, np.arange(y.shape[0]), row.t, y, memory, self.rest, np)
+        batch.stop(row.dt == 0.0)
+        step = batch.attempt(self.method, row.dt, estimate=False)
+        batch.advance(step, row.dt != 0.0, row.t_new)
         return batch, step
+
+
+def _leaf(tensor: Tensor) -> Tensor:
+    """Where a gradient may end; integers and the like carry none."""
+    return tensor.detach().requires_grad_(tensor.is_floating_point() or tensor.is_complex())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -42,7 +44,7 @@ class Sweep:
             grad_end: (B, *state), gradient of y_end; None is zero.
             grad_saved: (T, B, *state), gradient of the save points; None is zero.
         """
-        adjoint, end = Adjoint(grad_end, None), len(self.recorder.rows)
+        adjoint, end = Adjoint(grad_end), len(self.recorder.rows)
         with undisturbed(self.recorder.rest.y.device):
             for start in sorted(self.recorder.stored, reverse=True):
                 if start < end:
@@ -67,12 +69,14 @@ class Sweep:
     def _pull_back_segment(self, start: int, end: int, adjoint: Adjoint, grad_saved: Tensor | None) -> Adjoint:
         members = self._members(start, end)
         segment = self._segment(start, end, members)
-        part = Adjoint(members.pick(adjoint.y), members.pick(adjoint.k1))
+        part = Adjoint(members.pick(adjoint.y), tuple(members.pick(p) for p in adjoint.memory))
         for number in range(end - 1, start - 1, -1):
             saved = self._saved_in(number, members, grad_saved)
             part, shares = segment.pull_back(number - start, part, saved)
             self._add(shares, members)
-        return Adjoint(members.put_back(adjoint.y, part.y), members.put_back(adjoint.k1, part.k1))
+        carried = zip_longest(adjoint.memory, part.memory)
+        memory = tuple(members.put_back(whole, some) for whole, some in carried)
+        return Adjoint(members.put_back(adjoint.y, part.y), memory)
 
     def _members(self, start: int, end: int) -> Members:
         """The samples that move; all of them where the field cannot be restricted or most move anyway."""

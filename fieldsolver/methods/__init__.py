@@ -2,7 +2,7 @@
 
 from .explicit_runge_kutta import ExplicitRungeKutta
 from .order_conditions import coarse_residuals, embedded_residuals, interpolant_residuals, method_residuals
-from .protocol import Method, Step
+from .protocol import Memory, Method, Step
 from .registry import METHODS, adaptive_methods, get_method
 from .summary import MethodSummary
 from .tableau import ButcherTableau
@@ -11,6 +11,7 @@ __all__ = [
     "METHODS",
     "ButcherTableau",
     "ExplicitRungeKutta",
+    "Memory",
     "Method",
     "MethodSummary",
     "Step",

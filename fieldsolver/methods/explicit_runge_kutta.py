@@ -15,10 +15,14 @@ import torch
 from torch import Tensor
 
 from fieldsolver.errors import OptionError
+from fieldsolver.space.table import Table
 
-from .protocol import Function, Step, per_sample
+from .protocol import Function, Memory, Step, per_sample
 from .summary import MethodSummary, summary
 from .tableau import ButcherTableau
+
+SMALL = 32
+"""Entries of one state up to which broadcasting costs more than a copy."""
 
 Terms = tuple[tuple[int, float], ...]
 """The nonzero entries of one row of a tableau: (stage, coefficient)."""
@@ -40,7 +44,7 @@ class ExplicitRungeKutta:
         self.stages = tableau.stages
         self.extra_stages = len(tableau.extra_a)
         self.fsal = tableau.fsal
-        self._c = tuple(float(value) for value in tableau.c)
+        self._c = Table(torch.tensor([[float(value)] for value in tableau.c], dtype=torch.float64))
         self._a = tuple(_nonzero(row) for row in tableau.a)
         self._b = _nonzero(tableau.b)
         self._b_error = None if tableau.b_error is None else _nonzero(tableau.b_error)
@@ -55,8 +59,16 @@ class ExplicitRungeKutta:
         """Orders, cost, stability and source."""
         return summary(self.tableau)
 
+    def start(self, f: Function, t: Tensor, y: Tensor, k1: Tensor) -> Memory:
+        """The first stage of the next step."""
+        return (k1,)
+
+    def saved_evaluations(self, memory: Memory) -> int:
+        """The first stage, if it is known."""
+        return len(memory)
+
     def step(
-        self, f: Function, t: Tensor, dt: Tensor, y: Tensor, k1: Tensor | None = None, *, estimate: bool = True
+        self, f: Function, t: Tensor, dt: Tensor, y: Tensor, memory: Memory = (), *, estimate: bool = True
     ) -> Step:
         """One step of every sample.
 
@@ -65,21 +77,20 @@ class ExplicitRungeKutta:
             t: (B,) float64, where the samples are.
             dt: (B,) float64, signed step sizes.
             y: (B, *state), real or complex; the result has its dtype.
-            k1: (B, *state), f(t, y) if it is known (the last stage of the step before, for FSAL methods).
+            memory: `(k1,)`, f(t, y) if it is known (the last stage of the step before, for FSAL methods), else `()`.
             estimate: compute the error estimate if the method has one.
         """
-        h = per_sample(dt, y)
-        k = [f(t, y) if k1 is None else k1]
+        h = step_size(dt, y)
+        times = torch.addcmul(t, dt, self._c.on(t.device, torch.float64)).unbind(0)  # t + c_i dt
+        k = [memory[0] if memory else f(t, y)]
         y_stage = y
-        for row, c in zip(self._a[1:], self._c[1:], strict=True):
-            y_stage = torch.addcmul(y, h, _combine(row, k))  # y + h sum_j a_ij k_j
-            k.append(f(torch.add(t, dt, alpha=c), y_stage))
+        for i in range(1, self.stages):
+            y_stage = torch.addcmul(y, h, _combine(self._a[i], k))  # y + h sum_j a_ij k_j
+            k.append(f(times[i], y_stage))
         y_new = y_stage if self.fsal else torch.addcmul(y, h, _combine(self._b, k))
-        error, coarse_error = (
-            h * _combine(weights, k) if estimate and weights is not None else None
-            for weights in (self._b_error, self._b_coarse_error)
-        )
-        return Step(t=t, dt=dt, y=y, y_new=y_new, error=error, k=k, coarse_error=coarse_error)
+        error = h * _combine(self._b_error, k) if estimate and self._b_error is not None else None
+        coarse = h * _combine(self._b_coarse_error, k) if estimate and self._b_coarse_error is not None else None
+        return Step(t, dt, y, y_new, error, k, (k[-1],) if self.fsal else (), coarse)
 
     def extend(self, f: Function, step: Step) -> Step:
         """The step with the extra stages of the interpolant, evaluated for every sample.
@@ -120,17 +131,28 @@ class ExplicitRungeKutta:
         return y
 
 
+def step_size(dt: Tensor, y: Tensor) -> Tensor:
+    """dt (B,) float64 as a factor of the state (B, *state), in its real dtype: a float32 state stays float32.
+
+    Small states of many samples get the factor entry by entry: broadcasting over a short axis is slow.
+    """
+    h = per_sample(dt, y)
+    entries = y.numel()
+    return h.expand_as(y).contiguous() if 1 < dt.numel() < entries <= SMALL * dt.numel() else h
+
+
 def _combine(terms: Terms, k: Sequence[Tensor]) -> Tensor:
     """sum_j w_j k_j over the nonzero weights."""
-    (first, weight), *others = terms or ((0, 0.0),)
+    first, weight = terms[0]
     total = k[first] * weight
-    for j, weight in others:
+    for j, weight in terms[1:]:
         total.add_(k[j], alpha=weight)
     return total
 
 
 def _nonzero(row: tuple[Fraction, ...]) -> Terms:
-    return tuple((j, float(value)) for j, value in enumerate(row) if value != 0)
+    """Never empty: a row of zeros keeps one of them."""
+    return tuple((j, float(value)) for j, value in enumerate(row) if value != 0) or ((0, 0.0),)
 
 
 def _error_order(tableau: ButcherTableau) -> int | None:

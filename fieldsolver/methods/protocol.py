@@ -15,9 +15,13 @@ Function = Callable[[Tensor, Tensor], Tensor]
 """f(t, y): t (B,) float64, y (B, *state) -> (B, *state)."""
 
 
-@dataclass(frozen=True, slots=True)
+Memory = tuple[Tensor, ...]
+"""What a method carries from one step to the next besides the state; every tensor has the leading axis (B, ...)."""
+
+
+@dataclass(slots=True)
 class Step:
-    """One attempted step of B samples.
+    """One attempted step of B samples. Nobody writes to it; it is not frozen because that would cost a microsecond.
 
     Attributes:
         t: (B,) float64, when the step started.
@@ -26,7 +30,9 @@ class Step:
         y_new: (B, *state), where it ended.
         error: (B, *state), local error estimate; None when there is none or it was not asked for.
         k: the stage derivatives, each (B, *state).
+        memory: what the method carries to the next step if this one is accepted.
         coarse_error: (B, *state), a second estimate of lower order, of the methods whose error combines two.
+        error_order: (B,) float64, order of the estimate of each sample, for methods that change theirs; else None.
     """
 
     t: Tensor
@@ -35,7 +41,9 @@ class Step:
     y_new: Tensor
     error: Tensor | None
     k: list[Tensor]
+    memory: Memory = ()
     coarse_error: Tensor | None = None
+    error_order: Tensor | None = None
 
     def select(self, rows: Tensor) -> Step:
         """The step of some samples, for interpolation (the errors are dropped)."""
@@ -53,7 +61,7 @@ class Method(Protocol):
         interpolant_order: order of `interpolate`.
         stages: evaluations of f in a step that starts without `k1`.
         extra_stages: evaluations of f in `extend`.
-        fsal: the last derivative of a step serves as `k1` of the next one.
+        fsal: the last derivative of a step is the first of the next one.
     """
 
     @property
@@ -71,14 +79,22 @@ class Method(Protocol):
     @property
     def fsal(self) -> bool: ...
 
+    def start(self, f: Function, t: Tensor, y: Tensor, k1: Tensor) -> Memory:
+        """The memory at a state from which nothing is known but k1 = f(t, y), (B, *state)."""
+        ...
+
+    def saved_evaluations(self, memory: Memory) -> int:
+        """Evaluations of f, out of `stages`, that a step does not need because of this memory."""
+        ...
+
     def describe(self) -> MethodSummary:
         """Orders, cost, stability and source, for lists of methods."""
         ...
 
     def step(
-        self, f: Function, t: Tensor, dt: Tensor, y: Tensor, k1: Tensor | None = None, *, estimate: bool = True
+        self, f: Function, t: Tensor, dt: Tensor, y: Tensor, memory: Memory = (), *, estimate: bool = True
     ) -> Step:
-        """Try one step; `k1 = f(t, y)` is evaluated unless given, the error only if `estimate`."""
+        """Try one step; the error is computed only if `estimate`. Samples with dt = 0 stay where they are."""
         ...
 
     def extend(self, f: Function, step: Step) -> Step:

@@ -1,48 +1,65 @@
-"""Steps chosen per sample by the PI controller."""
+"""Steps chosen per sample by a controller that watches the error."""
 
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from fieldsolver.errors import OptionError
 from fieldsolver.methods import Step
 
-from . import controller
+from . import scalar_ops, tensor_ops
+from .arithmetic import Arithmetic, Array, pick
 from .batch import Batch
-from .error_norm import Tolerance, combined, error_norm
+from .controllers import (
+    Controller,
+    factor_after_acceptance,
+    factor_after_rejection,
+    remember_acceptance,
+    remember_rejection,
+    restart_history,
+    start_history,
+)
+from .error_norm import Norm, Tolerance, error_norm, host_error_norm, suits_host
 from .initial_step import initial_step
 from .ledger import Ledger
 from .status import Status
+from .targets import Targets
+
+LAST_STEP_STRETCH = 1.01
+"""A step that comes this close to its target is stretched to reach it: no sliver remains."""
 
 
 class AdaptiveSteps:
-    """Error control; every array it keeps is (B,), one entry per sample of the full batch.
+    """Error control.
 
     Args:
-        t0: start.
-        t1: end.
+        targets: the end, and the times on which steps have to end before.
         error_order: order of the method's error estimate.
         rtol: relative tolerance.
         atol: absolute tolerance.
+        controller: the law of the step size.
         dt_min: steps are not shortened below this; a sample that fails with it ends.
         dt_max: steps are not lengthened beyond this.
+        first_step: size of the first attempt; None chooses it.
+        norm: of the scaled error; None is the root mean square.
     """
 
     estimate = True
 
     def __init__(
-        self, t0: float, t1: float, error_order: int, rtol: Tolerance, atol: Tolerance, dt_min: float, dt_max: float
-    ) -> None:
-        self.t0, self.t1 = t0, t1
-        self.direction = 1.0 if t1 >= t0 else -1.0
-        self.k = error_order + 1  # the local error is O(h^k)
-        self.rtol, self.atol = rtol, atol
+        self, targets: Targets, error_order: int, rtol: Tolerance, atol: Tolerance, controller: Controller, *,
+        dt_min: float = 0.0, dt_max: float = np.inf, first_step: float | None = None, norm: Norm | None = None,
+    ) -> None:  # fmt: skip
+        self.targets = targets
+        self.order = error_order
+        self.rtol, self.atol, self.norm = rtol, atol, norm
+        self.controller = controller
         self.dt_min, self.dt_max = dt_min, dt_max
-        self.size = np.empty(0)  # |dt| of the next attempt
-        self.previous_error = np.empty(0)
-        self.just_rejected = np.empty(0, dtype=bool)
+        self.first_step = first_step
+        self.xp: Arithmetic = np
+        self.size: Array = np.empty(0)  # |dt| of the next attempt
+        self.largest: Array = dt_max  # what the last event allows
 
     def start(self, batch: Batch, k1: Tensor, ledger: Ledger) -> None:
         """Choose the first steps."""
@@ -51,56 +68,121 @@ class AdaptiveSteps:
                 "f draws random numbers (dropout in training mode?), so its error cannot be estimated; "
                 "call .eval() on the module, or give dt= for fixed steps"
             )
-        samples = batch.rows.size
-        largest = min(abs(self.t1 - self.t0), self.dt_max)
-        size = initial_step(batch.field, self.t0, batch.y, k1, largest, self.direction, self.k, self.rtol, self.atol)
-        ledger.nfev += ledger.running(batch.rows)
-        self.size = np.maximum(size, controller.smallest_step(ledger.t, self.dt_min))
-        self.previous_error = np.full(samples, controller.FIRST_PREVIOUS_ERROR)
-        self.just_rejected = np.zeros(samples, dtype=bool)
+        largest = min(abs(self.targets.t1 - self.targets.t0), self.dt_max)
+        if self.first_step is None:
+            size = initial_step(
+                batch.field, self.targets.t0, batch.y, k1, largest, self.targets.direction, self.order + 1,
+                self.rtol, self.atol, self.norm, batch.xp,
+            )  # fmt: skip
+            ledger.nfev += ledger.running(batch.rows)
+        else:
+            size = batch.xp.full_like(batch.t, min(self.first_step, largest))
+        self.begin(batch, size)
 
-    def propose(self, rows: np.ndarray, ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
-        """The wanted step, or the remainder if the step would nearly reach t1."""
-        t, size = ledger.t[rows], self.size[rows]
-        remaining = np.abs(self.t1 - t)
-        last = np.minimum(size * controller.LAST_STEP_STRETCH, self.dt_max) >= remaining
-        dt = np.where(last, self.t1 - t, self.direction * size)
-        dt = np.where(ledger.running(rows), dt, 0.0)
-        return dt, np.where(last, self.t1, t + dt)
+    def begin(self, batch: Batch, size: Array) -> None:
+        """Set out with steps of these sizes (n,)."""
+        self.xp = scalar_ops if batch.xp is np and batch.rows.size == 1 else batch.xp
+        self._host_norm = batch.xp is np and suits_host(batch.y, self.rtol, self.atol, self.norm)
+        t = self._lowered(batch.t)
+        self.size = self.xp.maximum(self._lowered(size), self._smallest(t))
+        self.targets.start(t, self.xp)
+        self.history = start_history(self.controller, self.size, self.xp)
 
-    def judge(self, step: Step, rows: np.ndarray, dt: np.ndarray, ledger: Ledger) -> np.ndarray:
-        """Compare the error with the tolerance; choose the next step; the only host read of an attempt."""
-        error = self._scaled_error(step)
-        moving = dt != 0.0
-        accepted = controller.is_acceptable(error) & moving
-        rejected = moving & ~accepted
-        if accepted.any():
-            self._after_acceptance(rows[accepted], np.abs(dt[accepted]), error[accepted], ledger)
-        if rejected.any():
-            self._after_rejection(rows[rejected], np.abs(dt[rejected]), error[rejected], ledger)
-        return accepted
+    def propose(self, batch: Batch) -> tuple[Array, Array]:
+        """The wanted step, or the remainder if the step would nearly reach its target."""
+        xp, t = self.xp, self._lowered(batch.t)
+        target = self.targets.target()
+        remaining = target - t
+        lands = xp.minimum(self.size * LAST_STEP_STRETCH, self.largest) >= xp.abs(remaining)
+        dt = xp.where(lands, remaining, self.targets.direction * self.size)
+        t_new = xp.where(lands, target, t + dt)
+        dt, t_new = self._lifted(dt), self._lifted(t_new)
+        return (dt if batch.all_running else batch.xp.where(batch.running, dt, 0.0)), t_new
 
-    def _scaled_error(self, step: Step) -> np.ndarray:
-        """(n,) float64 on the host; steps without an estimate were refused when the options were checked."""
-        if step.error is None:
-            raise OptionError("the method made no error estimate; give dt= for fixed steps")
-        with torch.no_grad():
-            norm = error_norm(step.error, step.y, step.y_new, self.rtol, self.atol)
-            if step.coarse_error is not None:
-                norm = combined(norm, error_norm(step.coarse_error, step.y, step.y_new, self.rtol, self.atol))
-        return norm.to("cpu").numpy().astype(np.float64)
+    def judge(self, step: Step, batch: Batch, dt: Array) -> tuple[Array, Array | None]:
+        """Compare the error with the tolerance and choose the next step; one host read where arrays are on the host."""
+        error, k = self._error(step)
+        size = self.xp.abs(self._lowered(dt))
+        fits = error <= 1.0
+        if batch.all_running and (fits if self.xp is scalar_ops else fits.all()):
+            self._after_acceptance(size, error, k, self._lowered(batch.t))
+            return self._lifted(fits), None
+        accepted, failed = self._sort_out(size, error, fits, k, self._lowered(batch.t))
+        return self._lifted(accepted), self._lifted(failed) if batch.xp is not np or np.any(failed) else None
 
-    def _after_acceptance(self, rows: np.ndarray, size: np.ndarray, error: np.ndarray, ledger: Ledger) -> None:
-        factor = controller.factor_after_acceptance(error, self.previous_error[rows], self.k)
-        factor = np.where(self.just_rejected[rows], np.minimum(factor, 1.0), factor)
-        smallest = controller.smallest_step(ledger.t[rows], self.dt_min)
-        self.size[rows] = np.minimum(np.maximum(size * factor, smallest), self.dt_max)
-        self.previous_error[rows] = controller.remembered_error(error)
-        self.just_rejected[rows] = False
+    def _after_acceptance(self, size: Array, error: Array, k: Array, t: Array) -> None:
+        factor = factor_after_acceptance(self.controller, error, size, self.history, k, self.xp)
+        self.size = self._limited(self._uncut(size * factor, size), t)
+        self.history = remember_acceptance(self.controller, error, size, self.history, self.xp)
 
-    def _after_rejection(self, rows: np.ndarray, size: np.ndarray, error: np.ndarray, ledger: Ledger) -> None:
-        smallest = controller.smallest_step(ledger.t[rows], self.dt_min)
-        failed = size <= smallest
-        ledger.end(rows[failed], np.where(np.isfinite(error[failed]), Status.DT_UNDERFLOW, Status.NON_FINITE))
-        self.size[rows] = np.maximum(size * controller.factor_after_rejection(error, self.k), smallest)
-        self.just_rejected[rows] = True
+    def _sort_out(self, size: Array, error: Array, fits: Array, k: Array, t: Array) -> tuple[Array, Array]:
+        """Some samples are accepted, some rejected, some rest."""
+        xp, law = self.xp, self.controller
+        moving = size > 0.0
+        accepted = fits & moving
+        rejected = accepted ^ moving
+        growth = factor_after_acceptance(law, error, size, self.history, k, xp)
+        shrinkage = factor_after_rejection(law, error, k, xp)
+        wanted = xp.where(accepted, self._uncut(size * growth, size), size * shrinkage)
+        self.size = xp.where(moving, self._limited(wanted, t), self.size)
+        self.history = remember_acceptance(law, error, size, self.history, xp, accepted)
+        self.history = remember_rejection(self.history, rejected, xp)
+        failed = rejected & (size <= self._smallest(t))
+        status = xp.where(xp.isfinite(error), int(Status.DT_UNDERFLOW), int(Status.NON_FINITE))
+        return accepted, xp.where(failed, status, 0)
+
+    def _uncut(self, wanted: Array, size: Array) -> Array:
+        """A step that was cut to land on a time says little about how large the next one may be."""
+        if self.targets.next is None:
+            return wanted
+        return self.xp.maximum(wanted, self.xp.where(size < self.size, self.size, 0.0))
+
+    def _limited(self, size: Array, t: Array) -> Array:
+        return self.xp.minimum(self.xp.maximum(size, self._smallest(t)), self.largest)
+
+    def _smallest(self, t: Array) -> Array:
+        """The smallest step that still moves t reliably: ten units in its last place, or the user's dt_min."""
+        return self.xp.maximum(10.0 * self.xp.spacing(self.xp.abs(t)), self.dt_min)
+
+    def arrived(self, batch: Batch, accepted: Array, t_new: Array) -> None:
+        """Head for the next target where a step has ended on this one."""
+        if self.targets.next is not None:
+            self.targets.arrived(self._lowered(t_new), self._lowered(accepted), self.xp)
+
+    def restart(self, which: Array, largest: Array | None = None) -> None:
+        """Their past errors belong to another solution; the size stays as a first guess.
+
+        Args:
+            which: (n,) booleans.
+            largest: (n,) the largest next steps of the samples, if they are limited.
+        """
+        which = self._lowered(which)
+        self.history = restart_history(self.controller, self.history, which, self.xp)
+        if largest is not None:
+            self.largest = self.xp.where(which, self.xp.minimum(self._lowered(largest), self.dt_max), self.largest)
+            self.size = self.xp.minimum(self.size, self.largest)
+
+    def compact(self, places: np.ndarray) -> None:
+        """Keep only these samples."""
+        self.targets.compact(places)
+        self.size, self.largest = pick(self.size, places), pick(self.largest, places)
+        self.history = self.history.map(lambda values: pick(values, places))
+
+    def _error(self, step: Step) -> tuple[Array, Array]:
+        """Scaled error of each sample, and one more than the order of its estimate."""
+        order = step.error_order
+        if self._host_norm:
+            error = host_error_norm(step, self.rtol, self.atol)
+        else:
+            norm = error_norm(step, self.rtol, self.atol, self.norm).double()
+            error = norm if self.xp is tensor_ops else norm.numpy()
+        if order is None:
+            return self._lowered(error), self.order + 1
+        return self._lowered(error), self._lowered(order if self.xp is tensor_ops else order.numpy()) + 1
+
+    def _lowered(self, values: Array) -> Array:
+        """The only entry of an array (1,), for the arithmetic of a single sample."""
+        return values.item() if self.xp is scalar_ops else values
+
+    def _lifted(self, value: Array) -> Array:
+        return np.array([value]) if self.xp is scalar_ops else value

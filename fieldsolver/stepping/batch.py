@@ -1,4 +1,4 @@
-"""The samples that the device works on: state, first stage, and where resting samples wait.
+"""The samples that the device works on: time, state, the memory of the method, and where resting samples wait.
 
 A sample that has ended, or that skips a step, must not disturb the others and must not poison a gradient: `0 * inf` is
 NaN in a backward pass even where the forward pass discarded the value. Its row is therefore evaluated at the initial
@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fieldsolver.methods import Method, Step
+from fieldsolver.methods import Memory, Method, Step
 
+from .arithmetic import Arithmetic, Array, masked, pick
 from .vector_field import VectorField
 
 
@@ -50,64 +51,92 @@ class Batch:
     Args:
         field: the right-hand side of these samples.
         rows: (n,) host integers, their places in the full batch.
+        t: (n,) where they are, as arrays of `xp`.
         y: (n, *state), current states.
-        k1: (n, *state), f at the current states if known.
+        memory: what the method carries, tensors (n, ...).
         rest: where samples wait.
+        xp: the arithmetic of the arrays (n,): numpy on the host, tensors on a device.
         random: whether f draws random numbers.
+
+    Attributes:
+        running: (n,) booleans, the samples that are still being integrated.
+        all_running: whether all of them are; False where that is not known without asking the device.
     """
 
     def __init__(
-        self, field: VectorField, rows: np.ndarray, y: Tensor, k1: Tensor | None, rest: Rest, *, random: bool
-    ) -> None:
+        self, field: VectorField, rows: np.ndarray, t: Array, y: Tensor, memory: Memory, rest: Rest, xp: Arithmetic, *,
+        random: bool = False,
+    ) -> None:  # fmt: skip
         self.field = field
         self.rows = rows
+        self.t = t
         self.y = y
-        self.k1 = k1
+        self.memory = memory
         self.rest = rest
+        self.xp = xp
         self.random = random
+        self.running: Array = xp.full_like(t, True, dtype=bool)
+        self.all_running = xp is np
+        self.on_host = y.device.type == "cpu"
 
-    def attempt(self, method: Method, t: np.ndarray, dt: np.ndarray, *, estimate: bool) -> Step:
+    def attempt(self, method: Method, dt: Array, *, estimate: bool) -> Step:
         """Try one step of every sample with dt != 0; the state is left as it is."""
-        y, k1 = self.y, self.k1
-        moving = dt != 0.0
-        if not moving.all():
-            mask = per_sample_mask(moving, self.y)
-            t = np.where(moving, t, self.rest.t)
-            y = torch.where(mask, y, self.rest.y)
-            k1 = None if k1 is None else torch.where(mask, k1, self.rest.k1)
-        return method.step(self.field, self._upload(t), self._upload(dt), y, k1, estimate=estimate)
+        t, y, memory = self.t, self.y, self.memory
+        if not self.all_running:
+            moving = dt != 0.0
+            t = self.xp.where(moving, t, self.rest.t)
+            y = masked(moving, y, self.rest.y)
+            if memory:
+                resting = method.start(self.field, self.upload(t), self.rest.y, self.rest.k1)
+                memory = tuple(masked(moving, a, b) for a, b in zip(memory, resting, strict=True))
+        return method.step(self.field, self.upload(t), self.upload(dt), y, memory, estimate=estimate)
 
-    def advance(self, step: Step, accepted: np.ndarray, *, fsal: bool) -> None:
+    def advance(self, step: Step, accepted: Array, t_new: Array) -> None:
         """Move the accepted samples to the end of the step."""
-        if accepted.all():
-            self.y, self.k1 = step.y_new, step.k[-1] if fsal else None
+        if self.xp is np and accepted.all():
+            self.t, self.y, self.memory = t_new, step.y_new, step.memory
             return
-        mask = per_sample_mask(accepted, self.y)
-        self.y = torch.where(mask, step.y_new, self.y)
-        # A sample that rested has its first stage in self.k1; step.k[0] is that of its resting place.
-        kept = step.k[0] if self.k1 is None else self.k1
-        self.k1 = torch.where(mask, step.k[-1], kept) if fsal else None
+        self.t = self.xp.where(accepted, t_new, self.t)
+        self.y = masked(accepted, step.y_new, self.y)
+        if step.memory and self.memory:
+            self.memory = tuple(masked(accepted, a, b) for a, b in zip(step.memory, self.memory, strict=True))
+        elif self.xp is not np or accepted.any():
+            self.memory = ()
+
+    def restart(self, method: Method, which: np.ndarray) -> None:
+        """Make the memory of some samples anew, from where they are now."""
+        chosen = self.array(which)
+        t, y = self.upload(self.xp.where(chosen, self.t, self.rest.t)), masked(chosen, self.y, self.rest.y)
+        memory = method.start(self.field, t, y, self.field(t, y))
+        self.memory = tuple(masked(chosen, a, b) for a, b in zip(memory, self.memory, strict=True))
+
+    def stop(self, ended: Array) -> None:
+        """Take samples (n,) out of the race; they rest from now on."""
+        self.running = self.running & ~ended
+        self.all_running = self.xp is np and bool(self.running.all())
 
     def compact(self, keep: np.ndarray) -> None:
         """Drop the samples where `keep` (n,) is false; the field must be selectable."""
-        places = self._upload(np.flatnonzero(keep))
+        places = torch.from_numpy(np.flatnonzero(keep)).to(self.y.device)
         self.rows = self.rows[keep]
+        chosen = np.flatnonzero(keep)
+        self.t, self.running = pick(self.t, chosen), pick(self.running, chosen)
+        self.all_running = self.xp is np and bool(self.running.all())
         self.field = self.field.select(places)
         self.y = self.y.index_select(0, places)
-        self.k1 = None if self.k1 is None else self.k1.index_select(0, places)
+        self.memory = tuple(tensor.index_select(0, places) for tensor in self.memory)
         self.rest = self.rest.select(places)
 
-    def places(self) -> Tensor:
-        """(n,) `rows` on the device."""
-        return self._upload(self.rows)
+    def array(self, values: np.ndarray) -> Array:
+        """A host array (n,) in the arithmetic of the batch."""
+        return values if self.xp is np else torch.from_numpy(values).to(self.y.device)
 
-    def _upload(self, values: np.ndarray) -> Tensor:
-        return torch.from_numpy(values).to(self.y.device)
-
-
-def per_sample_mask(flags: np.ndarray, like: Tensor) -> Tensor:
-    """(n,) host booleans as (n, 1, ..., 1) on the device of a state (n, *state)."""
-    return torch.from_numpy(flags).to(like.device).view(-1, *[1] * (like.dim() - 1))
+    def upload(self, values: Array) -> Tensor:
+        """An array (n,) of `xp` as a tensor on the device of the states."""
+        if isinstance(values, Tensor):
+            return values
+        tensor = torch.from_numpy(values)
+        return tensor if self.on_host else tensor.to(self.y.device)
 
 
 def finite_samples(*tensors: Tensor) -> np.ndarray:
@@ -116,5 +145,11 @@ def finite_samples(*tensors: Tensor) -> np.ndarray:
     total = torch.stack([tensor.detach().sum() for tensor in tensors]).sum()
     if tensors[0].numel() == 0 or bool(torch.isfinite(total)):
         return np.ones(samples, dtype=bool)
+    return all_finite(*tensors).cpu().numpy()
+
+
+def all_finite(*tensors: Tensor) -> Tensor:
+    """(B,) booleans on the device of the tensors (B, ...), without a host read."""
+    samples = tensors[0].shape[0]
     finite = [torch.isfinite(tensor.detach()).reshape(samples, -1).all(dim=1) for tensor in tensors]
-    return torch.stack(finite).all(dim=0).cpu().numpy()
+    return torch.stack(finite).all(dim=0)

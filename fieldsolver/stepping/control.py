@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from torch import Tensor
 
-from fieldsolver.methods import Method, Step
+from fieldsolver.methods import Memory, Method, Step
 
+from .arithmetic import Array
 from .batch import Batch
 from .ledger import Ledger
 from .vector_field import VectorField
 
+if TYPE_CHECKING:
+    from .interruption import Interruption
+
 
 class StepControl(Protocol):
-    """Decides on steps; all arrays are on the host and belong to the n samples of the batch.
+    """Decides on steps; all arrays are (n,) and belong to the samples of the batch, in its arithmetic.
 
     Attributes:
         estimate: whether `judge` needs the error estimate.
@@ -28,36 +32,78 @@ class StepControl(Protocol):
         """Look at the initial state; k1 = f(t0, y0), (n, *state)."""
         ...
 
-    def propose(self, rows: np.ndarray, ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
-        """dt (n,) and t_new (n,) of the next attempt; dt = 0 lets a sample rest."""
+    def propose(self, batch: Batch) -> tuple[Array, Array]:
+        """dt and t_new of the next attempt; dt = 0 lets a sample rest."""
         ...
 
-    def judge(self, step: Step, rows: np.ndarray, dt: np.ndarray, ledger: Ledger) -> np.ndarray:
-        """(n,) booleans: the steps to keep. Closes the books of samples that failed."""
+    def judge(self, step: Step, batch: Batch, dt: Array) -> tuple[Array, Array | None]:
+        """The steps to keep (booleans), and the `Status` of samples that end here without arriving, else 0.
+
+        None instead of the latter: nobody ends.
+        """
+        ...
+
+    def arrived(self, batch: Batch, accepted: Array, t_new: Array) -> None:
+        """Where the accepted steps have ended."""
+        ...
+
+    def restart(self, which: Array, largest: Array | None = None) -> None:
+        """Forget the past of some samples: their state was changed, or f is discontinuous where they are.
+
+        `largest` (n,) bounds their next steps.
+        """
+        ...
+
+    def compact(self, places: np.ndarray) -> None:
+        """Keep only these samples."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Attempt:
-    """One pass through the loop in which at least one sample moved.
+    """One pass through the loop; arrays (n,) are on the host when observers see them.
 
     Attributes:
-        rows: (n,) places of the samples in the full batch.
-        t: (n,) where they started.
-        t_new: (n,) where they arrived, if accepted.
-        dt: (n,) signed sizes of the accepted steps, 0 for the others.
-        accepted: (n,) booleans.
+        rows: places of the samples in the full batch.
+        t: where they started.
+        t_new: where they arrived, if accepted.
+        dt: signed sizes of the steps that were tried, 0 for samples that rested.
+        accepted: booleans.
+        failed: `Status` of samples that ended without arriving, else 0; None if nobody did.
         step: the numbers.
+        y: (n, *state), the states after the attempt.
+        memory: what the method carries after the attempt.
         field: the right-hand side of these samples, for the stages that only an interpolant needs.
+        nfev: evaluations of f in this attempt.
+        interruption: what cut some of the steps short: their y_new lies beyond `t_new`, which is inside the step.
     """
 
     rows: np.ndarray
-    t: np.ndarray
-    t_new: np.ndarray
-    dt: np.ndarray
-    accepted: np.ndarray
+    t: Array
+    t_new: Array
+    dt: Array
+    accepted: Array
+    failed: Array | None
     step: Step
+    y: Tensor
+    memory: Memory
     field: VectorField
+    nfev: int = 0
+    interruption: Interruption | None = None
+
+    def booked_dt(self) -> np.ndarray:
+        """(n,) signed sizes, those of cut steps up to where they were cut."""
+        if self.interruption is None:
+            return self.dt
+        return np.where(self.interruption.which, self.t_new - self.t, self.dt)
+
+    def cut(self) -> np.ndarray | None:
+        """(n,) booleans: the samples that did not go to the end of their step; None: all of them did."""
+        return None if self.interruption is None else self.interruption.which & (self.interruption.theta < 1.0)
+
+    def accepted_dt(self) -> np.ndarray:
+        """(n,) signed sizes of the accepted steps, 0 for the other samples."""
+        return self.dt if self.accepted.all() else np.where(self.accepted, self.dt, 0.0)
 
 
 class Observer(Protocol):
@@ -67,6 +113,6 @@ class Observer(Protocol):
         """Called once, at the initial state."""
         ...
 
-    def after(self, attempt: Attempt, batch: Batch, ledger: Ledger) -> None:
-        """Called after each attempt with an accepted step; the batch has advanced already."""
+    def after(self, attempt: Attempt, ledger: Ledger) -> None:
+        """Called after each attempt with an accepted step."""
         ...

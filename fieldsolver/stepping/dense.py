@@ -35,11 +35,11 @@ class DenseOutput:
     def start(self, batch: Batch, method: Method) -> None:
         """Keep the initial state."""
         self._method = method
-        self._first = Batch(batch.field, batch.rows, batch.y, None, batch.rest, random=batch.random)
+        self._first = Batch(batch.field, batch.rows, batch.t, batch.y, (), batch.rest, batch.xp)
 
-    def after(self, attempt: Attempt, batch: Batch, ledger: Ledger) -> None:
+    def after(self, attempt: Attempt, ledger: Ledger) -> None:
         """Keep the step."""
-        self._attempts.append(replace(attempt, step=replace(attempt.step, error=None, coarse_error=None)))
+        self._attempts.append(replace(attempt, step=replace(attempt.step, error=None, coarse_error=None), memory=()))
         self._ledger = ledger
 
     def __call__(self, t: float | Tensor) -> Tensor:
@@ -69,5 +69,5 @@ class DenseOutput:
         saves = SavePoints(SaveTimes(times, self.t0, self.t1))
         saves.start(self._first, self._method)
         for attempt in self._attempts:
-            saves.after(attempt, self._first, self._ledger)
+            saves.after(attempt, self._ledger)
         return saves.result()

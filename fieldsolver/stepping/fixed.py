@@ -1,15 +1,17 @@
-"""Steps of one fixed size, the last one shortened to land on t1."""
+"""Steps that are known before the run: of one size, or between given times."""
 
 from __future__ import annotations
 
 from math import ceil
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from fieldsolver.methods import Step
 
-from .batch import Batch, finite_samples
+from .arithmetic import Array, pick
+from .batch import Batch, all_finite, finite_samples
 from .ledger import Ledger
 from .status import Status
 
@@ -22,8 +24,59 @@ def count_steps(t0: float, t1: float, dt: float) -> int:
     return max(1, nearest if abs(quotient - nearest) <= slack else ceil(quotient))
 
 
-class FixedSteps:
-    """t_n = t0 + n dt, by multiplication: no round-off accumulates in the time.
+class KnownSteps:
+    """The n-th step of each sample ends at the n-th time; if an event cuts it, what follows ends there too."""
+
+    estimate = False
+
+    def __init__(self, t0: float, t1: float) -> None:
+        self.t0, self.t1 = t0, t1
+        self.next: Array = np.empty(0, dtype=np.int64)  # number of the time that each sample heads for
+
+    def times(self, n: Array, batch: Batch) -> tuple[Array, Array]:
+        """The n-th times (n >= 1), and the sizes that steps between them and their predecessors have."""
+        raise NotImplementedError
+
+    def start(self, batch: Batch, k1: Tensor, ledger: Ledger) -> None:
+        """All samples head for the first time."""
+        self.next = batch.xp.full_like(batch.t, 1, dtype=int)
+        # A remainder that differs from dt by round-off of the times is dt.
+        self._slack = 1e-12 * abs(self.t1 - self.t0) + 4.0 * float(np.spacing(max(abs(self.t0), abs(self.t1))))
+
+    def propose(self, batch: Batch) -> tuple[Array, Array]:
+        """To the next time."""
+        xp = batch.xp
+        t_new, size = self.times(self.next, batch)
+        remaining = t_new - batch.t
+        dt = xp.where(xp.abs(remaining - size) <= self._slack, size, remaining)
+        return xp.where(batch.running, dt, 0.0), xp.where(batch.running, t_new, batch.t)
+
+    def judge(self, step: Step, batch: Batch, dt: Array) -> tuple[Array, Array | None]:
+        """Keep what is finite: the state, and the last derivative, which is where an FSAL method goes on from."""
+        if batch.xp is np:
+            finite = finite_samples(step.y_new, *step.k[-1:])
+            if batch.all_running and finite.all():
+                return finite, None
+        else:
+            finite = all_finite(step.y_new, *step.k[-1:])
+        moving = dt != 0.0
+        return finite & moving, batch.xp.where(~finite & moving, int(Status.NON_FINITE), 0)
+
+    def arrived(self, batch: Batch, accepted: Array, t_new: Array) -> None:
+        """Head for the next time where a step has ended on this one."""
+        times, _ = self.times(self.next, batch)
+        self.next = self.next + (accepted & (t_new == times))
+
+    def restart(self, which: Array, largest: Array | None = None) -> None:
+        """There is no past."""
+
+    def compact(self, places: np.ndarray) -> None:
+        """Keep only these samples."""
+        self.next = pick(self.next, places)
+
+
+class FixedSteps(KnownSteps):
+    """t_n = t0 + n dt, by multiplication: no round-off accumulates in the time; the last step is shortened to t1.
 
     Args:
         t0: start.
@@ -31,33 +84,35 @@ class FixedSteps:
         dt: positive size of the steps.
     """
 
-    estimate = False
-
     def __init__(self, t0: float, t1: float, dt: float) -> None:
-        self.t0, self.t1 = t0, t1
+        super().__init__(t0, t1)
         self.signed_dt = dt if t1 >= t0 else -dt
         self.steps = count_steps(t0, t1, dt)
 
+    def times(self, n: Array, batch: Batch) -> tuple[Array, Array]:
+        """t0 + n dt."""
+        return batch.xp.where(n >= self.steps, self.t1, self.t0 + n * self.signed_dt), self.signed_dt
+
+
+class GivenSteps(KnownSteps):
+    """Steps between given times.
+
+    Args:
+        times: (N,) float64, ordered, from t0 to t1.
+    """
+
+    def __init__(self, times: np.ndarray) -> None:
+        super().__init__(float(times[0]), float(times[-1]))
+        self._times: Array = times
+        self._sizes: Array = np.diff(times, prepend=times[0])
+
     def start(self, batch: Batch, k1: Tensor, ledger: Ledger) -> None:
-        """Nothing to look at."""
+        """Take the times to the device."""
+        super().start(batch, k1, ledger)
+        if batch.xp is not np:
+            self._times, self._sizes = (torch.from_numpy(a).to(batch.y.device) for a in (self._times, self._sizes))
 
-    def propose(self, rows: np.ndarray, ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
-        """The n-th step of every running sample; they are all at the same one."""
-        running = ledger.running(rows)
-        n = int(ledger.accepted[rows[running][0]]) + 1
-        dt, t_new = self.signed_dt, self.t0 + n * self.signed_dt
-        if n >= self.steps:
-            dt, t_new = self._last_step(), self.t1
-        return np.where(running, dt, 0.0), np.where(running, t_new, ledger.t[rows])
-
-    def judge(self, step: Step, rows: np.ndarray, dt: np.ndarray, ledger: Ledger) -> np.ndarray:
-        """Keep what is finite: the state, and the last derivative, which is where an FSAL method goes on from."""
-        finite = finite_samples(step.y_new, step.k[-1])
-        ledger.end(rows[~finite & (dt != 0.0)], Status.NON_FINITE)
-        return finite & (dt != 0.0)
-
-    def _last_step(self) -> float:
-        remaining = self.t1 - (self.t0 + (self.steps - 1) * self.signed_dt)
-        # A remainder that differs from dt by round-off of the times is dt.
-        round_off = 1e-12 * abs(self.t1 - self.t0) + 4.0 * float(np.spacing(max(abs(self.t0), abs(self.t1))))
-        return self.signed_dt if abs(remaining - self.signed_dt) <= round_off else remaining
+    def times(self, n: Array, batch: Batch) -> tuple[Array, Array]:
+        """The n-th given time."""
+        n = batch.xp.minimum(n, len(self._times) - 1)
+        return self._times[n], self._sizes[n]

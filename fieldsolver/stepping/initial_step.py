@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .error_norm import Tolerance, rms
+from .arithmetic import Arithmetic, Array
+from .error_norm import Norm, Tolerance, rms
 from .vector_field import VectorField
 
 
 def initial_step(
     field: VectorField, t0: float, y0: Tensor, k1: Tensor, largest: float, direction: float, k: int,
-    rtol: Tolerance, atol: Tolerance,
-) -> np.ndarray:  # fmt: skip
+    rtol: Tolerance, atol: Tolerance, norm: Norm | None = None, xp: Arithmetic = np,
+) -> Array:  # fmt: skip
     """Size of the first step of each sample, positive.
 
     Args:
@@ -30,35 +31,38 @@ def initial_step(
         k: one more than the order of the error estimate.
         rtol: relative tolerance.
         atol: absolute tolerance.
+        norm: of the scaled values; None is the root mean square.
+        xp: arithmetic of the result.
 
     Returns:
-        (B,) float64 on the host.
+        (B,) float64, on the host if `xp` is numpy.
     """
-    scale = y0.abs() * rtol + atol
-    d0, d1 = _to_host(rms(y0.abs() / scale), rms(k1.abs() / scale))
-    h0 = np.minimum(trial_step(d0, d1), largest)
-    dt = torch.from_numpy(direction * h0).to(y0.device)
-    shape = (-1, *[1] * (y0.dim() - 1))
-    real = scale.dtype
-    y1 = y0 + dt.to(real).view(shape) * k1
-    (change,) = _to_host(rms((field(t0 + dt, y1) - k1).abs() / scale))
-    return np.minimum(first_step(h0, d1, change / h0, k), largest)
+    size = norm or rms
+    with torch.no_grad():
+        scale = y0.abs() * rtol + atol
+        d0, d1 = _numbers(xp, size(y0 / scale), size(k1 / scale))
+        h0 = xp.minimum(trial_step(d0, d1, xp), largest)
+        dt = torch.as_tensor(h0 * direction, device=y0.device)
+        y1 = y0 + dt.to(scale.dtype).view(-1, *[1] * (y0.dim() - 1)) * k1
+        (change,) = _numbers(xp, size((field(dt + t0, y1) - k1) / scale))
+        return xp.minimum(first_step(h0, d1, change / h0, k, xp), largest)
 
 
-def trial_step(d0: np.ndarray, d1: np.ndarray) -> np.ndarray:
+def trial_step(d0: Array, d1: Array, xp: Arithmetic = np) -> Array:
     """h0: an Euler step that moves y by about 1 % of its size; d0, d1 are the norms of y and of its derivative."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where((d0 < 1e-5) | ~(d1 >= 1e-5), 1e-6, 0.01 * d0 / d1)
+    small = (d0 < 1e-5) | ~(d1 >= 1e-5)
+    return xp.where(small, 1e-6, 0.01 * d0 / xp.where(small, 1.0, d1))
 
 
-def first_step(h0: np.ndarray, d1: np.ndarray, d2: np.ndarray, k: int) -> np.ndarray:
+def first_step(h0: Array, d1: Array, d2: Array, k: int, xp: Arithmetic = np) -> Array:
     """h1 with h1^k max(d1, d2) = 0.01, at most 100 h0; d2 is the norm of the second derivative."""
-    largest_derivative = np.maximum(d1, d2)  # NaN where the trial step went wrong
-    with np.errstate(divide="ignore"):
-        h1 = np.where(largest_derivative <= 1e-15, np.maximum(1e-6, 1e-3 * h0), (0.01 / largest_derivative) ** (1 / k))
-    return np.where(np.isfinite(largest_derivative), np.minimum(100.0 * h0, h1), 1e-3 * h0)
+    largest = xp.maximum(d1, d2)  # NaN where the trial step went wrong
+    still = largest <= 1e-15
+    h1 = xp.where(still, xp.maximum(1e-3 * h0, 1e-6), (0.01 / xp.where(still, 1.0, largest)) ** (1 / k))
+    return xp.where(xp.isfinite(largest), xp.minimum(100.0 * h0, h1), 1e-3 * h0)
 
 
-def _to_host(*norms: Tensor) -> np.ndarray:
-    """Several (B,) norms by one host read."""
-    return torch.stack(norms).detach().to("cpu", torch.float64).numpy()
+def _numbers(xp: Arithmetic, *norms: Tensor) -> list[Array]:
+    """Several (B,) norms as float64 arrays, on the host by one read."""
+    values = torch.stack(norms).double()
+    return list(values.to("cpu").numpy() if xp is np else values)

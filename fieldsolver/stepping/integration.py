@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,16 +16,21 @@ from fieldsolver.methods import Method, adaptive_methods
 from .adaptive import AdaptiveSteps
 from .batch import Batch
 from .control import Attempt, Observer, StepControl
+from .controllers import Controller, get_controller
 from .dense import DenseOutput
-from .error_norm import Tolerance
-from .fixed import FixedSteps
+from .error_norm import Norm, Tolerance
+from .events import EventDetector, EventFunction
+from .fixed import FixedSteps, GivenSteps
+from .interruption import Interrupter, LiveInterrupter
+from .interruption_log import ReplayedInterrupter
 from .ledger import Ledger
 from .loop import run
 from .save_times import SaveTimes
 from .saving import SavePoints
 from .step_log import ReplayedSteps, StepLog, StepRecorder
+from .targets import Targets, checked_times
 from .trajectory import Statistics, Trajectory
-from .vector_field import VectorField
+from .vector_field import VectorField, unselectable
 
 Callback = Callable[[Tensor, Tensor], None]
 Progress = Callable[[float], None]
@@ -44,6 +50,13 @@ def integrate(
     max_steps: int = 100_000,
     dt_min: float | None = None,
     dt_max: float | None = None,
+    first_step: float | None = None,
+    controller: str | Controller = "pi",
+    norm: Norm | None = None,
+    land_at: Tensor | None = None,
+    restart_at: Tensor | None = None,
+    step_times: Tensor | None = None,
+    events: Sequence[EventFunction] = (),
     dense: bool = False,
     callback: Callback | None = None,
     progress: Progress | None = None,
@@ -68,6 +81,13 @@ def integrate(
         max_steps: attempted steps per sample.
         dt_min: adaptive steps are not shortened below this.
         dt_max: adaptive steps are not lengthened beyond this.
+        first_step: size of the first adaptive step; None chooses it.
+        controller: law of the adaptive step size, by name or as data.
+        norm: (B, *state) -> (B,), of the scaled error; None is the root mean square over the state.
+        land_at: (L,) times on which adaptive steps end exactly.
+        restart_at: (L,) likewise, where f is discontinuous: the method and the controller start anew behind it.
+        step_times: (N,) times from t0 to t1: the steps lead from each to the next, without error control.
+        events: conditions to be watched; `EventFunction` says how.
         dense: keep every step, so that `trajectory.dense(t)` works.
         callback: called as callback(t (B,), y (B, *state)) after every attempt with an accepted step.
         progress: called with the done fraction of the slowest sample.
@@ -83,7 +103,13 @@ def integrate(
         raise OptionError(f"the time span is ({t0}, {t1}), expected two finite times")
     if max_steps < 1:
         raise OptionError(f"max_steps = {max_steps}, expected at least 1")
-    control = _choose_control(method, y0, t0, t1, dt, rtol, atol, dt_min, dt_max, replay)
+    adaptive = {
+        "rtol": rtol, "atol": atol, "dt_min": dt_min, "dt_max": dt_max, "first_step": first_step, "norm": norm,
+        "controller": controller, "land_at": land_at, "restart_at": restart_at,
+    }  # fmt: skip
+    control = _choose_control(method, y0, t0, t1, dt, step_times, replay, adaptive)
+    field = unselectable(field) if any(not event.selectable for event in events) else field
+    interrupter = _interrupter(method, y0, t0, t1, events, control, replay)
     saves, recorder = SavePoints(SaveTimes.checked(save_at, t0, t1)), StepRecorder()
     kept = DenseOutput(t0, t1) if dense else None
     watchers: list[Observer] = [saves, recorder, *([kept] if kept else []), *observers]
@@ -93,23 +119,59 @@ def integrate(
         field, method, y0, t0, t1, control, watchers,
         max_steps=max_steps if replay is None else len(replay) + 1,
         compact=field.selectable and callback is None,
+        interrupter=interrupter, chunk=1 if callback is not None else None,
     )  # fmt: skip
     steps = recorder.log(ledger)
-    return Trajectory(saves.result(), y_end, steps.t_end, steps.status, Statistics.of(ledger), steps, kept)
+    statistics, happened = Statistics.of(ledger, steps), None if interrupter is None else interrupter.log()
+    return Trajectory(saves.result(), y_end, steps.t_end, steps.status, statistics, steps, kept, happened)
+
+
+def _interrupter(
+    method: Method, y0: Tensor, t0: float, t1: float, events: Sequence[EventFunction], control: StepControl,
+    replay: StepLog | None,
+) -> Interrupter | None:  # fmt: skip
+    if replay is not None:
+        found = replay.interruptions
+        known = found is None or found.direction.shape[1] in (0, len(events))
+        if not known:
+            raise OptionError(
+                f"replay has the events of another run, with {found.direction.shape[1]} conditions instead of "
+                f"{len(events)}; pass events= as they were"
+            )
+        return ReplayedInterrupter(found, events, method, y0.shape[0]) if events or found is not None else None
+    targets = control.targets if isinstance(control, AdaptiveSteps) and control.targets.before.size else None
+    if not events and targets is None:
+        return None
+    detector = EventDetector(events, method, samples=y0.shape[0], span=abs(t1 - t0)) if events else None
+    return LiveInterrupter(detector, targets)
 
 
 def _choose_control(
-    method: Method, y0: Tensor, t0: float, t1: float, dt: float | None, rtol: Tolerance, atol: Tolerance,
-    dt_min: float | None, dt_max: float | None, replay: StepLog | None,
+    method: Method, y0: Tensor, t0: float, t1: float, dt: float | None, step_times: Tensor | None,
+    replay: StepLog | None, adaptive: dict[str, Any],
 ) -> StepControl:  # fmt: skip
     if replay is not None:
         return ReplayedSteps(replay, y0.shape[0], t0, t1)
-    if dt is not None:
-        if not (math.isfinite(dt) and dt > 0):
-            raise OptionError(f"dt = {dt}, expected a positive size; the direction follows from t_span")
-        if dt_min is not None or dt_max is not None:
-            raise OptionError("dt_min and dt_max belong to adaptive steps; leave them out, or leave out dt")
-        return FixedSteps(t0, t1, float(dt))
+    if dt is None and step_times is None:
+        return _adaptive_steps(method, y0, t0, t1, **adaptive)
+    for name in ("dt_min", "dt_max", "first_step", "norm", "land_at", "restart_at"):
+        if adaptive[name] is not None:
+            known = "dt" if dt is not None else "step_times"
+            raise OptionError(f"{name} belongs to adaptive steps; leave it out, or leave out {known}")
+    if dt is not None and step_times is not None:
+        raise OptionError("dt and step_times both say where steps end; leave one of them out")
+    if step_times is not None:
+        return GivenSteps(_checked_step_times(step_times, t0, t1))
+    if dt is None or not (math.isfinite(dt) and dt > 0):
+        raise OptionError(f"dt = {dt}, expected a positive size; the direction follows from t_span")
+    return FixedSteps(t0, t1, float(dt))
+
+
+def _adaptive_steps(
+    method: Method, y0: Tensor, t0: float, t1: float, *, rtol: Tolerance, atol: Tolerance, dt_min: float | None,
+    dt_max: float | None, first_step: float | None, controller: str | Controller, norm: Norm | None,
+    land_at: Tensor | None, restart_at: Tensor | None,
+) -> AdaptiveSteps:  # fmt: skip
     if method.error_order is None:
         raise OptionError(
             f"method {method.name!r} has no error estimate and cannot choose its steps; give dt=, or use one of: "
@@ -118,10 +180,23 @@ def _choose_control(
     smallest, largest = 0.0 if dt_min is None else float(dt_min), math.inf if dt_max is None else float(dt_max)
     if not 0.0 <= smallest <= largest or largest == 0.0:
         raise OptionError(f"dt_min = {dt_min}, dt_max = {dt_max}; expected 0 <= dt_min <= dt_max and dt_max > 0")
+    if first_step is not None and not (math.isfinite(first_step) and first_step > 0):
+        raise OptionError(f"first_step = {first_step}, expected a positive size; leave it out to have it chosen")
     if isinstance(rtol, float | int) and isinstance(atol, float | int) and rtol == atol == 0:
         raise OptionError("rtol = atol = 0, expected at least one of them to be positive; no error is that small")
-    rtol, atol = _checked_tolerance("rtol", rtol, y0), _checked_tolerance("atol", atol, y0)
-    return AdaptiveSteps(t0, t1, method.error_order, rtol, atol, smallest, largest)
+    targets = Targets(t0, t1, checked_times("land_at", land_at), checked_times("restart_at", restart_at))
+    return AdaptiveSteps(
+        targets, method.error_order, _checked_tolerance("rtol", rtol, y0), _checked_tolerance("atol", atol, y0),
+        get_controller(controller), dt_min=smallest, dt_max=largest, first_step=first_step, norm=norm,
+    )  # fmt: skip
+
+
+def _checked_step_times(step_times: Tensor, t0: float, t1: float) -> np.ndarray:
+    times = checked_times("step_times", step_times)
+    ordered = times is not None and times.size > 1 and (np.diff(times) * (t1 - t0) > 0).all()
+    if times is None or not ordered or times[0] != t0 or times[-1] != t1:
+        raise OptionError(f"step_times must lead from t0 = {t0} to t1 = {t1} in this order, without repetitions")
+    return times
 
 
 def _checked_tolerance(name: str, value: Tolerance, y0: Tensor) -> Tolerance:
@@ -141,10 +216,10 @@ class _UserHooks:
     def start(self, batch: Batch, method: Method) -> None:
         """Nothing to do yet."""
 
-    def after(self, attempt: Attempt, batch: Batch, ledger: Ledger) -> None:
+    def after(self, attempt: Attempt, ledger: Ledger) -> None:
         """Report where the samples are."""
         if self._callback is not None:
-            self._callback(torch.from_numpy(ledger.t.copy()).to(batch.y.device), batch.y)
+            self._callback(torch.from_numpy(ledger.t.copy()).to(attempt.y.device), attempt.y)
         if self._progress is not None:
             running = ledger.t[ledger.running(np.arange(ledger.t.size))]
             behind = np.abs(running - self._t0).min(initial=self._span)

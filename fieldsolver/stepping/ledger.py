@@ -1,4 +1,4 @@
-"""What the loop knows of every sample, as float64 arrays on the host: time and control never wait for the device."""
+"""The books of a run: what happened to every sample, as float64 and int64 arrays on the host."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ class Ledger:
         accepted: steps kept.
         rejected: steps thrown away.
         nfev: evaluations of f, counted while the sample was being stepped.
-        smallest_dt: size of its smallest accepted step (inf before the first).
-        largest_dt: size of its largest accepted step.
+        stiffness: h |lambda| over the boundary of stability, the largest seen; NaN where it was not measured.
     """
 
     t: np.ndarray
@@ -28,14 +27,13 @@ class Ledger:
     accepted: np.ndarray
     rejected: np.ndarray
     nfev: np.ndarray
-    smallest_dt: np.ndarray
-    largest_dt: np.ndarray
+    stiffness: np.ndarray
 
     @classmethod
     def open(cls, samples: int, t0: float) -> Ledger:
         """Empty books at t0."""
         status, accepted, rejected, nfev = np.zeros((4, samples), dtype=np.int64)
-        return cls(np.full(samples, t0), status, accepted, rejected, nfev, np.full(samples, np.inf), np.zeros(samples))
+        return cls(np.full(samples, t0), status, accepted, rejected, nfev, np.full(samples, np.nan))
 
     def running(self, rows: np.ndarray) -> np.ndarray:
         """Which of these samples are still being integrated."""
@@ -47,11 +45,13 @@ class Ledger:
 
     def book(self, rows: np.ndarray, dt: np.ndarray, t_new: np.ndarray, accepted: np.ndarray, nfev: int) -> None:
         """Enter one attempt; dt = 0 marks samples that rested."""
+        if rows.size == self.t.size and accepted.all():
+            self.nfev += nfev
+            self.accepted += 1
+            self.t[:] = t_new
+            return
         moved = dt != 0.0
         self.nfev[rows] += nfev * moved
         self.accepted[rows] += accepted
         self.rejected[rows] += moved & ~accepted
-        kept, size = rows[accepted], np.abs(dt[accepted])
-        self.t[kept] = t_new[accepted]
-        self.smallest_dt[kept] = np.minimum(self.smallest_dt[kept], size)
-        self.largest_dt[kept] = np.maximum(self.largest_dt[kept], size)
+        self.t[rows[accepted]] = t_new[accepted]

@@ -1,8 +1,14 @@
-"""The loop itself: propose, try, judge, advance. Steps, errors and outcomes belong to each sample alone."""
+"""The loop itself: propose, try, judge, advance. Steps, errors and outcomes belong to each sample alone.
+
+On the host every attempt is settled at once. On a device the decisions stay there: a chunk of attempts is made without
+waiting, then one read brings their times and outcomes to the host, where the books and the observers follow.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,19 +16,23 @@ from torch import Tensor
 
 from fieldsolver.methods import Method
 
-from .batch import Batch, Rest, finite_samples, per_sample_mask
+from .arithmetic import Array, arithmetic_on, masked
+from .batch import Batch, Rest, finite_samples
 from .control import Attempt, Observer, StepControl
+from .interruption import Interrupter, Interruption
 from .ledger import Ledger
 from .random_numbers import RandomState
 from .status import Status
 from .vector_field import VectorField, check_vector_field
 
+CHUNK = 16
+"""Attempts between two host reads on a device."""
+CHUNK_BYTES = 64 * 2**20
+"""What the stages of a chunk may take; large states make shorter chunks, whose waits cost them nothing."""
 
-def run(
-    field: VectorField, method: Method, y0: Tensor, t0: float, t1: float, control: StepControl,
-    observers: Sequence[Observer], *, max_steps: int, compact: bool,
-) -> tuple[Tensor, Ledger]:  # fmt: skip
-    """Integrate until every sample has ended.
+
+class Run:
+    """One integration, advanced attempt by attempt.
 
     Args:
         field: the right-hand side.
@@ -34,26 +44,156 @@ def run(
         observers: see the accepted steps.
         max_steps: attempts per sample.
         compact: whether ended samples may be taken out of the batch.
+        interrupter: looks for events and jumps; None without any.
+        chunk: attempts between two host reads; None chooses: 1 on the host.
+
+    Attributes:
+        batch: the samples that are still being worked on.
+        ledger: the books of all samples.
+    """
+
+    def __init__(
+        self, field: VectorField, method: Method, y0: Tensor, t0: float, t1: float, control: StepControl,
+        observers: Sequence[Observer], *, max_steps: int, compact: bool,
+        interrupter: Interrupter | None = None, chunk: int | None = None,
+    ) -> None:  # fmt: skip
+        self.method, self.t1, self.control, self.observers = method, t1, control, observers
+        self.max_steps, self.compact, self.interrupter = max_steps, compact, interrupter
+        self.batch, k1, self.ledger = _start(field, method, y0, t0, t1)
+        self.chunk = self._chunk(y0) if chunk is None else chunk
+        self._attempts = 0
+        self._open = self._unsure = True  # whether samples are running, and whether that may have changed
+        self._ended = _EndedSamples()
+        for observer in observers:
+            observer.start(self.batch, method)
+        if self.running():
+            control.start(self.batch, k1, self.ledger)
+            if interrupter is not None:
+                interrupter.start(self.batch)
+
+    def running(self) -> bool:
+        """Whether any sample is still being integrated."""
+        if self._unsure:
+            self._open, self._unsure = bool((self.ledger.status == Status.RUNNING).any()), False
+        return self._open
+
+    def advance(self) -> None:
+        """One chunk of attempts."""
+        if self.compact and not self.batch.all_running:
+            self._compact()
+        attempts = [self._attempt() for _ in range(min(self.chunk, self.max_steps - self._attempts))]
+        for attempt in attempts if self.batch.xp is np else _to_host(attempts):
+            self._settle(attempt)
+
+    def finish(self) -> Tensor:
+        """The last accepted states (B, *state)."""
+        self._ended.take(self.batch, np.ones(self.batch.rows.size, dtype=bool))
+        return self._ended.in_order()
+
+    def _attempt(self) -> Attempt:
+        """Without any host read on a device."""
+        batch, control, method = self.batch, self.control, self.method
+        t = batch.t
+        self._attempts += 1
+        dt, t_new = control.propose(batch)
+        nfev = method.stages - method.saved_evaluations(batch.memory)
+        step = batch.attempt(method, dt, estimate=control.estimate)
+        accepted, failed = control.judge(step, batch, dt)
+        attempt = Attempt(batch.rows, t, t_new, dt, accepted, failed, step, batch.y, batch.memory, batch.field, nfev)
+        interruption = self._interrupt(attempt) if self.interrupter is not None else None
+        batch.advance(step, accepted, attempt.t_new)
+        control.arrived(batch, accepted, attempt.t_new)
+        if interruption is not None:
+            self._go_on(interruption)
+        attempt.y, attempt.memory = batch.y, batch.memory
+        if batch.xp is not np:
+            batch.stop((accepted & (attempt.t_new == self.t1)) | (attempt.failed != 0))
+        return attempt
+
+    def _interrupt(self, attempt: Attempt) -> Interruption | None:
+        """Cut the steps in which something happens."""
+        if self.interrupter is None or not attempt.accepted.any():
+            return None
+        seen = attempt if self.batch.xp is np else _to_host([attempt])[0]
+        self.ledger.nfev[seen.rows] += self.interrupter.evaluations * seen.accepted
+        interruption = self.interrupter.examine(seen)
+        attempt.interruption = interruption
+        if interruption is None or not interruption.which.any():
+            return None
+        attempt.t_new = self.batch.array(np.where(interruption.which, interruption.t, seen.t_new))
+        if interruption.status is not None:
+            failed = 0 if seen.failed is None else seen.failed
+            ends = interruption.which & (interruption.status != 0)
+            attempt.failed = self.batch.array(np.where(ends, interruption.status, failed))
+        return interruption
+
+    def _go_on(self, interruption: Interruption) -> None:
+        """Set the interrupted samples to where they go on from, without a past."""
+        batch, which = self.batch, interruption.which
+        batch.t = batch.xp.where(batch.array(which), batch.array(interruption.t_next), batch.t)
+        if interruption.y is not None and interruption.places is not None:
+            places = torch.from_numpy(interruption.places).to(batch.y.device)
+            batch.y = batch.y.index_copy(0, places, interruption.y)
+        if batch.memory:
+            batch.restart(self.method, which)
+            self.ledger.nfev[batch.rows[which]] += 1
+        largest = interruption.largest_dt
+        self.control.restart(batch.array(which), None if largest is None else batch.array(largest))
+
+    def _settle(self, attempt: Attempt) -> None:
+        """Books and observers of one attempt."""
+        ledger, rows, accepted = self.ledger, attempt.rows, attempt.accepted
+        ledger.book(rows, attempt.booked_dt(), attempt.t_new, accepted, attempt.nfev)
+        ended = accepted & (attempt.t_new == self.t1)
+        any_ended = ended.any()
+        if any_ended:
+            ledger.end(rows[ended], Status.SUCCESS)
+        if attempt.failed is not None:
+            gone = attempt.failed != 0
+            ledger.end(rows[gone], attempt.failed[gone])
+        if accepted.any():
+            for observer in self.observers:
+                observer.after(attempt, ledger)
+        self._unsure |= bool(any_ended) or attempt.failed is not None
+        if self._attempts >= self.max_steps:
+            self._unsure = True
+            tries = ledger.accepted[rows] + ledger.rejected[rows]
+            exhausted = ledger.running(rows) & (tries >= self.max_steps)
+            ledger.end(rows[exhausted], Status.MAX_STEPS)
+        if self.batch.xp is np and (any_ended or attempt.failed is not None or self._attempts >= self.max_steps):
+            self.batch.stop(~ledger.running(rows))
+
+    def _compact(self) -> None:
+        """Take ended samples out once they are the majority."""
+        running = self.ledger.running(self.batch.rows)
+        if 2 * np.count_nonzero(running) < running.size:
+            self._ended.take(self.batch, ~running)
+            self.batch.compact(running)
+            self.control.compact(np.flatnonzero(running))
+
+    def _chunk(self, y0: Tensor) -> int:
+        if self.batch.xp is np or self.interrupter is not None:
+            return 1
+        largest = CHUNK_BYTES // max(1, y0.numel() * y0.element_size() * (self.method.stages + 3))
+        return max(1, min(CHUNK, largest))
+
+
+def run(
+    field: VectorField, method: Method, y0: Tensor, t0: float, t1: float, control: StepControl,
+    observers: Sequence[Observer], **options: Any,
+) -> tuple[Tensor, Ledger]:  # fmt: skip
+    """Integrate until every sample has ended; the arguments are those of `Run`.
 
     Returns:
         The last accepted states (B, *state), and the books.
     """
-    batch, k1, ledger = _start(field, y0, t0, t1)
-    for observer in observers:
-        observer.start(batch, method)
-    if ledger.running(batch.rows).any():
-        control.start(batch, k1, ledger)
-    ended = _EndedSamples()
-    while (running := ledger.running(batch.rows)).any():
-        if compact and 2 * np.count_nonzero(running) < running.size:
-            ended.take(batch, ~running)
-            batch.compact(running)
-        _attempt(batch, ledger, method, t1, control, observers, max_steps)
-    ended.take(batch, np.ones(batch.rows.size, dtype=bool))
-    return ended.in_order(), ledger
+    going = Run(field, method, y0, t0, t1, control, observers, **options)
+    while going.running():
+        going.advance()
+    return going.finish(), going.ledger
 
 
-def _start(field: VectorField, y0: Tensor, t0: float, t1: float) -> tuple[Batch, Tensor, Ledger]:
+def _start(field: VectorField, method: Method, y0: Tensor, t0: float, t1: float) -> tuple[Batch, Tensor, Ledger]:
     generators = RandomState.now(y0.device)
     k1 = check_vector_field(field, t0, y0, finite=False)
     usable = finite_samples(y0, k1)
@@ -65,29 +205,24 @@ def _start(field: VectorField, y0: Tensor, t0: float, t1: float) -> tuple[Batch,
     rest = Rest.at(t0, y0, k1, usable)
     if not usable.all():
         # The first stage once more (not counted) without the states that f cannot take: their graph would hold NaN.
-        safe = torch.where(per_sample_mask(usable, y0), y0, rest.y)
-        k1 = check_vector_field(field, t0, safe, finite=False)
-    return Batch(field, np.arange(y0.shape[0]), y0, k1, rest, random=generators.has_moved()), k1, ledger
+        k1 = check_vector_field(field, t0, masked(usable, y0, rest.y), finite=False)
+    xp = arithmetic_on(y0.device)
+    random = generators.has_moved()
+    times = torch.full((y0.shape[0],), t0, dtype=torch.float64, device=y0.device)
+    memory = method.start(field, times, y0, k1)
+    t: Array = np.full(y0.shape[0], t0) if xp is np else times
+    batch = Batch(field, np.arange(y0.shape[0]), t, y0, memory, rest, xp, random=random)
+    batch.stop(batch.array(ledger.status != Status.RUNNING))
+    return batch, k1, ledger
 
 
-def _attempt(
-    batch: Batch, ledger: Ledger, method: Method, t1: float, control: StepControl, observers: Sequence[Observer],
-    max_steps: int,
-) -> None:  # fmt: skip
-    rows, t = batch.rows, ledger.t[batch.rows]
-    nfev = method.stages - (batch.k1 is not None)
-    dt, t_new = control.propose(rows, ledger)
-    step = batch.attempt(method, t, dt, estimate=control.estimate)
-    accepted = control.judge(step, rows, dt, ledger)
-    batch.advance(step, accepted, fsal=method.fsal)
-    ledger.book(rows, dt, t_new, accepted, nfev)
-    if accepted.any():
-        ledger.end(rows[accepted & (t_new == t1)], Status.SUCCESS)
-        attempt = Attempt(rows, t, t_new, np.where(accepted, dt, 0.0), accepted, step, batch.field)
-        for observer in observers:
-            observer.after(attempt, batch, ledger)
-    exhausted = ledger.running(rows) & (ledger.accepted[rows] + ledger.rejected[rows] >= max_steps)
-    ledger.end(rows[exhausted], Status.MAX_STEPS)
+def _to_host(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """The same attempts with their numbers on the host, by one read."""
+    numbers = torch.stack([torch.stack([a.t, a.t_new, a.dt, a.accepted.double(), a.failed.double()]) for a in attempts])
+    return [
+        replace(attempt, t=t, t_new=t_new, dt=dt, accepted=accepted != 0.0, failed=failed.astype(np.int64))
+        for attempt, (t, t_new, dt, accepted, failed) in zip(attempts, numbers.cpu().numpy(), strict=True)
+    ]
 
 
 class _EndedSamples:

@@ -25,6 +25,7 @@ class SaveTimes:
         self.times = times
         self.direction = 1.0 if t1 >= t0 else -1.0
         self._ahead = self.direction * times  # increasing
+        self._wall = np.append(self._ahead, np.inf)
         self.first = int(np.searchsorted(self._ahead, self.direction * t0, side="right"))
 
     @classmethod
@@ -47,6 +48,10 @@ class SaveTimes:
     def start(self, samples: int) -> np.ndarray:
         """(B,) integers: the next save point of each sample, after those at t0."""
         return np.full(samples, self.first)
+
+    def any_due(self, following: np.ndarray, t_new: np.ndarray) -> bool:
+        """Whether a step to `t_new` (n,) could pass the next save point of any sample; quick, asked at every step."""
+        return bool((self.direction * t_new >= self._wall[following]).any())
 
     def due(
         self, following: np.ndarray, t_new: np.ndarray, accepted: np.ndarray

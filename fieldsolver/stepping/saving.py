@@ -8,7 +8,8 @@ from torch import Tensor
 
 from fieldsolver.methods import Method
 
-from .batch import Batch, per_sample_mask
+from .arithmetic import masked
+from .batch import Batch
 from .control import Attempt
 from .ledger import Ledger
 from .random_numbers import undisturbed
@@ -35,8 +36,10 @@ class SavePoints:
         for i in range(self.save_times.first):
             self._store(np.full(batch.rows.size, i), batch.rows, batch.y)
 
-    def after(self, attempt: Attempt, batch: Batch, ledger: Ledger) -> None:
+    def after(self, attempt: Attempt, ledger: Ledger) -> None:
         """Fill the save points that the accepted steps have passed."""
+        if not self.save_times.any_due(self._following[attempt.rows], attempt.t_new):
+            return
         due = self.save_times.due(self._following[attempt.rows], attempt.t_new, attempt.accepted)
         if due is not None:
             index, sample = due
@@ -66,7 +69,9 @@ def interpolate_at(method: Method, attempt: Attempt, times: np.ndarray, sample: 
     """
     step, device = attempt.step, attempt.step.y.device
     (places,) = _places(device, sample)
-    at_end = times == attempt.t_new[sample]
+    at_end, cut = times == attempt.t_new[sample], attempt.cut()
+    if cut is not None:
+        at_end &= ~cut[sample]
     if at_end.all():
         everyone = np.array_equal(sample, np.arange(attempt.rows.size))
         return step.y_new if everyone else step.y_new.index_select(0, places)
@@ -78,7 +83,7 @@ def interpolate_at(method: Method, attempt: Attempt, times: np.ndarray, sample: 
     values = method.interpolate(picked, torch.from_numpy(theta).to(device))
     if not at_end.any():
         return values
-    return torch.where(per_sample_mask(at_end, values), picked.y_new, values)
+    return masked(at_end, picked.y_new, values)
 
 
 def unreached(times: int, y: Tensor) -> Tensor:

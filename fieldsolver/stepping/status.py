@@ -13,6 +13,14 @@ class Status(enum.IntEnum):
     MAX_STEPS = 2
     DT_UNDERFLOW = 3
     NON_FINITE = 4
+    EVENT = 5
+    ZENO = 6
+    INTERRUPTED = 7
+
+    @property
+    def success(self) -> bool:
+        """Whether the sample ended where it was meant to."""
+        return self in (Status.SUCCESS, Status.EVENT)
 
     @property
     def sentence(self) -> str:
@@ -34,5 +42,13 @@ _SENTENCES = {
     Status.NON_FINITE: (
         "The state or its derivative became NaN or infinite; check the equation at t_end, take smaller steps, or start "
         "from a finite state."
+    ),
+    Status.EVENT: "The sample ended at a terminal event; t_end says when, the event log which.",
+    Status.ZENO: (
+        "Events follow each other faster than steps can resolve (a bouncing ball coming to rest), or one fired "
+        "max_events times; make the event terminal, let its reset end in a state at rest, or raise max_events."
+    ),
+    Status.INTERRUPTED: (
+        "The sample was still running when the solve was stopped from outside; its states up to there are kept."
     ),
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -11,30 +12,74 @@ from torch import Tensor
 from fieldsolver.errors import OptionError
 from fieldsolver.methods import Method, Step
 
-from .batch import Batch, finite_samples
+from .arithmetic import Array
+from .batch import Batch, all_finite, finite_samples
 from .control import Attempt
+from .interruption_log import InterruptionLog, InterruptionRecorder
 from .ledger import Ledger
 from .status import Status
 
 
-@dataclass(frozen=True, slots=True)
+Values = np.ndarray | Tensor
+"""(B,) float64 on the host."""
+
+
 class StepLog:
     """Accepted steps of B samples; row n holds the n-th accepted step of each.
 
-    Attributes:
-        t: N tensors (B,) float64, where the steps start.
-        dt: N tensors (B,) float64, their signed sizes; 0 for samples with fewer steps.
+    Args:
+        t: arrays (B,), where the steps of one attempt start.
+        dt: arrays (B,), their signed sizes; 0 for samples that made none.
         t_end: (B,) float64, where each sample arrived.
         status: (B,) int64, how each sample ended.
+        aligned: whether the rows are those of the log; otherwise they are attempts, and are moved up when first asked.
+        interruptions: events and jumps, and the steps in which they lie; None without any.
     """
 
-    t: list[Tensor]
-    dt: list[Tensor]
-    t_end: Tensor
-    status: Tensor
+    def __init__(
+        self, t: Sequence[Values], dt: Sequence[Values], t_end: Tensor, status: Tensor, *, aligned: bool = True,
+        interruptions: InterruptionLog | None = None,
+    ) -> None:  # fmt: skip
+        self._attempts = _stacked(t, t_end.numel()), _stacked(dt, t_end.numel())
+        self._aligned = aligned
+        self.t_end, self.status = t_end, status
+        self.interruptions = interruptions
+
+    @property
+    def t(self) -> list[Tensor]:
+        """N tensors (B,) float64, where the steps start."""
+        return [torch.from_numpy(row.copy()) for row in self.rows[0]]
+
+    @property
+    def dt(self) -> list[Tensor]:
+        """N tensors (B,) float64, their signed sizes; 0 for samples with fewer steps."""
+        return [torch.from_numpy(row.copy()) for row in self.rows[1]]
+
+    @cached_property
+    def rows(self) -> tuple[np.ndarray, np.ndarray]:
+        """(N, B) each: the steps moved up, so that row n is the n-th accepted step of each sample."""
+        t, dt = self._attempts
+        if self._aligned or (dt != 0.0).all():
+            return t, dt
+        order = np.argsort(dt == 0.0, axis=0, kind="stable")  # the steps first, in their order
+        longest = int((dt != 0.0).sum(axis=0).max(initial=0))
+        t, dt = (np.take_along_axis(values, order, axis=0)[:longest] for values in (t, dt))
+        return t, dt
 
     def __len__(self) -> int:
-        return len(self.dt)
+        return len(self.rows[1])
+
+    def extreme_sizes(self) -> tuple[np.ndarray, np.ndarray]:
+        """Sizes (B,) of the smallest and of the largest step of each sample; NaN without any."""
+        size = np.abs(self._attempts[1])
+        largest = size.max(axis=0, initial=0.0)
+        size[size == 0.0] = np.inf
+        stepped = largest > 0.0
+        return np.where(stepped, size.min(axis=0, initial=np.inf), np.nan), np.where(stepped, largest, np.nan)
+
+
+def _stacked(rows: Sequence[Values], samples: int) -> np.ndarray:
+    return np.stack([np.asarray(row) for row in rows]) if len(rows) else np.zeros((0, samples))
 
 
 class StepRecorder:
@@ -44,31 +89,27 @@ class StepRecorder:
         self.t: list[np.ndarray] = []
         self.dt: list[np.ndarray] = []
         self._samples = 0
+        self._interruptions = InterruptionRecorder()
 
     def start(self, batch: Batch, method: Method) -> None:
         """Note the size of the batch."""
         self._samples = batch.rows.size
 
-    def after(self, attempt: Attempt, batch: Batch, ledger: Ledger) -> None:
+    def after(self, attempt: Attempt, ledger: Ledger) -> None:
         """Note the steps of this attempt."""
-        for rows, value in ((self.t, attempt.t), (self.dt, attempt.dt)):
-            full = np.zeros(self._samples)
-            full[attempt.rows] = value
-            rows.append(full)
+        for rows, value in ((self.t, attempt.t), (self.dt, attempt.accepted_dt())):
+            if value.size < self._samples:
+                full = np.zeros(self._samples)
+                full[attempt.rows] = value
+                value = full
+            rows.append(value)
+        self._interruptions.after(attempt, ledger)
 
     def log(self, ledger: Ledger) -> StepLog:
-        """The steps moved up, so that row n is the n-th accepted step of each sample."""
-        t = np.stack(self.t) if self.t else np.zeros((0, self._samples))
-        dt = np.stack(self.dt) if self.dt else np.zeros((0, self._samples))
-        order = np.argsort(dt == 0.0, axis=0, kind="stable")  # the steps first, in their order
-        longest = int((dt != 0.0).sum(axis=0).max(initial=0))
-        t, dt = (np.take_along_axis(values, order, axis=0)[:longest] for values in (t, dt))
-        return StepLog(
-            t=[torch.from_numpy(row.copy()) for row in t],
-            dt=[torch.from_numpy(row.copy()) for row in dt],
-            t_end=torch.from_numpy(ledger.t.copy()),
-            status=torch.from_numpy(ledger.status.copy()),
-        )
+        """What was noted, and how it ended."""
+        end, status = torch.from_numpy(ledger.t.copy()), torch.from_numpy(ledger.status.copy())
+        found = self._interruptions.log()
+        return StepLog(self.t, self.dt, end, status, aligned=False, interruptions=found)
 
 
 class ReplayedSteps:
@@ -89,8 +130,7 @@ class ReplayedSteps:
     def __init__(self, log: StepLog, samples: int, t0: float, t1: float) -> None:
         if log.t_end.shape != (samples,):
             raise OptionError(f"replay has {log.t_end.numel()} samples, y0 has {samples}; pass the log of this batch")
-        self._dt = np.array([row.cpu().numpy() for row in log.dt]).reshape(len(log), samples)
-        self._t = np.array([row.cpu().numpy() for row in log.t]).reshape(len(log), samples)
+        self._t, self._dt = log.rows
         self._t_end = log.t_end.cpu().numpy()
         self._status = log.status.cpu().numpy()
         self._row = 0
@@ -104,19 +144,32 @@ class ReplayedSteps:
         """Samples without any step end at once."""
         idle = (self._last < 0) & ledger.running(batch.rows)
         ledger.end(np.flatnonzero(idle), self._status[idle])
+        batch.stop(batch.array(idle))
 
-    def propose(self, rows: np.ndarray, ledger: Ledger) -> tuple[np.ndarray, np.ndarray]:
+    def propose(self, batch: Batch) -> tuple[Array, Array]:
         """Row after row of the log."""
-        n = self._row
+        n, rows = self._row, batch.rows
         following = self._t[n + 1] if n + 1 < len(self._t) else self._t_end
         t_new = np.where(self._last == n, self._t_end, following)[rows]
         self._row += 1
-        return np.where(ledger.running(rows), self._dt[n, rows], 0.0), t_new
+        return batch.xp.where(batch.running, batch.array(self._dt[n, rows]), 0.0), batch.array(t_new)
 
-    def judge(self, step: Step, rows: np.ndarray, dt: np.ndarray, ledger: Ledger) -> np.ndarray:
+    def judge(self, step: Step, batch: Batch, dt: Array) -> tuple[Array, Array | None]:
         """Keep every step that is finite; a sample ends with its last one, as it did before."""
-        finite, moving = finite_samples(step.y_new, step.k[-1]), dt != 0.0
-        ended = moving & (self._last[rows] == self._row - 1)
-        ledger.end(rows[ended], self._status[rows[ended]])
-        ledger.end(rows[moving & ~finite], Status.NON_FINITE)
-        return moving & finite
+        xp, rows = batch.xp, batch.rows
+        finite = finite_samples(step.y_new, *step.k[-1:]) if xp is np else all_finite(step.y_new, *step.k[-1:])
+        moving = dt != 0.0
+        last = self._last[rows] == self._row - 1
+        if xp is np and finite.all() and not last.any():
+            return moving, None
+        ended = xp.where(batch.array(last), batch.array(self._status[rows]), 0)
+        return moving & finite, xp.where(moving, xp.where(finite, ended, int(Status.NON_FINITE)), 0)
+
+    def arrived(self, batch: Batch, accepted: Array, t_new: Array) -> None:
+        """The log knows."""
+
+    def restart(self, which: Array, largest: Array | None = None) -> None:
+        """The log knows."""
+
+    def compact(self, places: np.ndarray) -> None:
+        """Rows are looked up by the places in the full batch."""

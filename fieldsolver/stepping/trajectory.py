@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .dense import DenseOutput
+from .events import EventLog
 from .ledger import Ledger
 from .step_log import StepLog
 
@@ -23,6 +23,8 @@ class Statistics:
         nfev: evaluations of f.
         smallest_dt: size of the smallest accepted step; NaN without any.
         largest_dt: size of the largest accepted step; NaN without any.
+        stiffness_ratio: largest h |lambda| over the boundary of stability of the method, averaged over some steps:
+            near 1 stability limits the steps, not accuracy. NaN where the method cannot tell.
     """
 
     accepted: Tensor
@@ -30,14 +32,14 @@ class Statistics:
     nfev: Tensor
     smallest_dt: Tensor
     largest_dt: Tensor
+    stiffness_ratio: Tensor
 
     @classmethod
-    def of(cls, ledger: Ledger) -> Statistics:
-        """Copy the books."""
-        stepped = ledger.accepted > 0
-        sizes = (np.where(stepped, size, np.nan) for size in (ledger.smallest_dt, ledger.largest_dt))
+    def of(cls, ledger: Ledger, steps: StepLog) -> Statistics:
+        """Copy the books, and look up the sizes of the steps."""
         counts = (count.copy() for count in (ledger.accepted, ledger.rejected, ledger.nfev))
-        return cls(*(torch.from_numpy(values) for values in (*counts, *sizes)))
+        sizes = steps.extreme_sizes()
+        return cls(*(torch.from_numpy(values) for values in (*counts, *sizes, ledger.stiffness.copy())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Trajectory:
         stats: costs.
         steps: the accepted steps, for `replay=`.
         dense: the solution as a function of time, if it was asked for.
+        events: what happened when; None if no events were looked for.
     """
 
     saved: Tensor
@@ -61,3 +64,4 @@ class Trajectory:
     stats: Statistics
     steps: StepLog
     dense: DenseOutput | None
+    events: EventLog | None = None

@@ -52,6 +52,11 @@ class VectorField:
         return self.with_parameters(tuple(p.index_select(0, rows) if own else p for p, own in kept))
 
 
+def unselectable(field: VectorField) -> VectorField:
+    """The same field for the whole batch only: something beside it holds one value per sample."""
+    return replace(field, per_sample=None)
+
+
 def check_vector_field(field: VectorField, t0: float, y0: Tensor, *, finite: bool = True) -> Tensor:
     """Evaluate f(t0, y0), refuse what cannot be a derivative, and return it (it is the first stage).
 

@@ -1,4 +1,4 @@
-"""The public test kit: Hypothesis strategies for grids, boundaries, expressions and equations.
+"""The public test kit: Hypothesis strategies for grids, boundaries, expressions and equations; problems with answers.
 
 Hypothesis is an optional package and is imported when a strategy is first asked for.
 """
@@ -11,14 +11,35 @@ from typing import TYPE_CHECKING, Any
 from fieldsolver.errors import MissingDependencyError as _MissingDependencyError
 
 if TYPE_CHECKING:
+    from .exact_problems import prothero_robinson
+    from .reference_problem import ReferenceProblem
+    from .reference_problems import REFERENCE_PROBLEMS
     from .strategies import boundaries, equation_texts, equations, expressions, grids, scopes
 
-__all__ = ["boundaries", "equation_texts", "equations", "expressions", "grids", "scopes"]
+__all__ = [
+    "REFERENCE_PROBLEMS",
+    "ReferenceProblem",
+    "boundaries",
+    "equation_texts",
+    "equations",
+    "expressions",
+    "grids",
+    "prothero_robinson",
+    "scopes",
+]
+
+_PROBLEM_FILES = {
+    "REFERENCE_PROBLEMS": ".reference_problems",
+    "ReferenceProblem": ".reference_problem",
+    "prothero_robinson": ".exact_problems",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name in _PROBLEM_FILES:
+        return getattr(importlib.import_module(_PROBLEM_FILES[name], __name__), name)
     try:
         strategies = importlib.import_module(".strategies", __name__)
     except ModuleNotFoundError as error:

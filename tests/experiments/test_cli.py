@@ -48,7 +48,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"fieldsolver {fs.__version__}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("what", ["methods", "equations", "experiments", "modules"])
+@pytest.mark.parametrize("what", ["equations", "experiments", "modules", "benchmarks"])
 def test_list(capsys: pytest.CaptureFixture[str], what: str) -> None:
     assert main(["list", what]) == 0
     alone = capsys.readouterr().out

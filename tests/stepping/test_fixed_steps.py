@@ -124,7 +124,7 @@ def test_a_span_of_length_zero_is_over_at_once() -> None:
         ({"dt": -0.1}, "expected a positive size; the direction follows from t_span"),
         ({"dt": 0.0}, "expected a positive size"),
         ({"dt": math.nan}, "expected a positive size"),
-        ({"dt": 0.1, "dt_max": 1.0}, "belong to adaptive steps"),
+        ({"dt": 0.1, "dt_max": 1.0}, "belongs to adaptive steps"),
         ({"dt": 0.1, "max_steps": 0}, "max_steps = 0"),
         ({}, "'euler' has no error estimate .* use one of: heun, .*tsit5"),
     ],

@@ -13,10 +13,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from fieldsolver.errors import OptionError, StateError
 from fieldsolver.methods import Step, get_method
-from fieldsolver.stepping import Status, VectorField, check_vector_field, controller, integrate
+from fieldsolver.stepping import Status, VectorField, check_vector_field, integrate
 from fieldsolver.stepping.adaptive import AdaptiveSteps
+from fieldsolver.stepping.batch import Batch, Rest
+from fieldsolver.stepping.controllers import get_controller
 from fieldsolver.stepping.error_norm import error_norm
-from fieldsolver.stepping.ledger import Ledger
+from fieldsolver.stepping.targets import Targets
 
 TSIT5 = get_method("tsit5")
 ONE = torch.ones(2, 3, dtype=torch.float64)
@@ -107,28 +109,17 @@ def test_every_status_has_a_sentence_with_a_remedy() -> None:
     assert all(";" in status.sentence for status in Status if status > Status.SUCCESS)
 
 
-def test_the_controller_takes_numbers_and_arrays_alike() -> None:
-    errors, previous = np.array([1e-6, 0.5, 0.9]), np.array([1e-4, 0.3, 0.9])
-    factors = controller.factor_after_acceptance(errors, previous, 5)
-    assert [float(controller.factor_after_acceptance(e, p, 5)) for e, p in zip(errors, previous, strict=True)] == list(
-        factors
-    )
-    assert controller.factor_after_acceptance(0.0, 1e-4, 5) == controller.MAX_FACTOR
-    assert controller.factor_after_rejection(math.nan, 5) == controller.MIN_FACTOR
-    assert controller.factor_after_rejection(math.inf, 5) == controller.MIN_FACTOR
-    assert controller.MIN_FACTOR < controller.factor_after_rejection(2.0, 5) < controller.SAFETY
-    assert not controller.is_acceptable(math.nan)
-
-
 def test_the_step_after_a_rejection_does_not_grow() -> None:
-    control = AdaptiveSteps(0.0, 10.0, 4, 0.0, 1e-3, 0.0, math.inf)
-    control.size, control.previous_error, control.just_rejected = np.ones(1), np.full(1, 0.5), np.zeros(1, dtype=bool)
-    ledger, rows, sizes = Ledger.open(1, 0.0), np.zeros(1, dtype=int), []
+    control = AdaptiveSteps(Targets(0.0, 10.0), 4, 0.0, 1e-3, get_controller("pi"))
+    y = torch.ones(1, 1, dtype=torch.float64)
+    batch = Batch(VectorField(decay), np.zeros(1, dtype=int), np.zeros(1), y, (), Rest(0.0, y, -y), np)
+    control.begin(batch, np.ones(1))
+    sizes = []
     for error in (0.1, 1e-6, 1e-6):  # rejected, accepted, accepted
-        dt, y = control.size.copy(), torch.ones(1, 1, dtype=torch.float64)
+        dt, _ = control.propose(batch)
         step = torch.from_numpy(dt)
-        control.judge(Step(torch.zeros_like(step), step, y, y, torch.full_like(y, error), [y]), rows, dt, ledger)
-        sizes.append(float(control.size[0]))
+        control.judge(Step(torch.zeros_like(step), step, y, y, torch.full_like(y, error), [y]), batch, dt)
+        sizes.append(float(control.size))
     assert sizes[0] < 1.0
     assert sizes[1] == sizes[0]
     assert sizes[2] > sizes[1]
@@ -138,11 +129,16 @@ def test_the_error_norm_is_a_scaled_rms() -> None:
     y = torch.tensor([[3.0 + 4.0j, 0.0], [0.0, 0.0]], dtype=torch.complex128)
     y_new = torch.tensor([[0.0, 2.0j], [1.0, 1.0]], dtype=torch.complex128)
     error = torch.tensor([[0.6j, 0.4], [math.nan, 0.0]], dtype=torch.complex128)
-    norm = error_norm(error, y, y_new, 0.1, 0.1)
+    norm = error_norm(_attempted(y, y_new, error), 0.1, 0.1)
     scaled = torch.tensor([0.6 / (0.1 + 0.5), 0.4 / (0.1 + 0.2)], dtype=torch.float64)
     assert norm[0].item() == pytest.approx(scaled.square().mean().sqrt().item())
     assert math.isnan(norm[1].item())
-    assert math.isnan(error_norm(torch.ones(1, 1), torch.ones(1, 1), torch.full((1, 1), math.inf), 0.1, 0.1).item())
+    one = torch.ones(1, 1)
+    assert math.isnan(error_norm(_attempted(one, torch.full((1, 1), math.inf), one), 0.1, 0.1).item())
+
+
+def _attempted(y: Tensor, y_new: Tensor, error: Tensor) -> Step:
+    return Step(torch.zeros(len(y)), torch.ones(len(y)), y, y_new, error, [y])
 
 
 def test_an_empty_batch_is_no_problem() -> None:
