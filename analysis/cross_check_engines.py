@@ -58,9 +58,8 @@ def chosen_engines(
     if isinstance(engines, str):
         raise OptionError(f"engines is a list of names such as ({engines!r},), got {engines!r}")
     chosen = [_fieldsolver(name) for name in methods]
-    if engines is None:
-        return [*chosen, *(OTHERS[name] for name in DEFAULT)]
-    given = engines.items() if isinstance(engines, Mapping) else ((name, name) for name in engines)
+    others = DEFAULT if engines is None else engines
+    given = others.items() if isinstance(others, Mapping) else ((name, name) for name in others)
     for name, what in given:
         if callable(what):
             chosen.append(Engine(name, name, _user(what)))

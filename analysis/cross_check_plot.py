@@ -25,8 +25,9 @@ def draw_cross_check(result: AnalysisResult) -> Figure:
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axes = figure.add_subplot(xscale="log", yscale="log")
     for position, (name, row) in enumerate(zip(data["engine"].values, difference, strict=True)):
-        verdict = str(data["verdict"].values[position])
-        axes.plot(tolerances, np.maximum(row, floor), marker="o", label=f"{name}: {verdict}", **palette.style(position))
+        look, label = palette.style(position), f"{name}: {data['verdict'].values[position]}"
+        colour, line = look["color"], look["linestyle"]
+        axes.plot(tolerances, np.maximum(row, floor), marker="o", label=label, color=colour, linestyle=line)
     bound = float(data["factor"]) * max(1.0, float(data["amplification"]))
     axes.plot(tolerances, tolerances, ":", color=palette.GREY, label="the tolerance")
     if np.isfinite(bound):

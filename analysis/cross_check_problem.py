@@ -75,6 +75,7 @@ def checked_problem(f: Any, y0: Any, t_span: Sequence[float], args: Sequence[Any
         StateError: a state that is not in double precision, not finite, or does not belong to the equation.
     """
     t0, t1 = _checked_span(t_span)
+    rate: RightHandSide
     if isinstance(f, FieldEquation):
         if args:
             raise OptionError("args= belongs to plain functions; a declared equation takes parameters={...}")
@@ -91,8 +92,10 @@ def checked_problem(f: Any, y0: Any, t_span: Sequence[float], args: Sequence[Any
             raise StateError("a dict of fields needs a FieldEquation; a plain function f(t, y) takes one tensor")
         state, longest = torch.as_tensor(y0), math.inf
 
-        def rate(t: Tensor, y: Tensor) -> Tensor:
+        def with_arguments(t: Tensor, y: Tensor) -> Tensor:
             return f(t, y, *args)
+
+        rate = with_arguments
     else:
         raise OptionError(f"cross_check needs a FieldEquation or a function f(t, y), got {type(f).__name__}")
     if state.dtype not in (torch.float64, torch.complex128):

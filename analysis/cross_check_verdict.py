@@ -54,8 +54,10 @@ def judge_engine(
     slope = slope_of(difference, tolerances, floor)
     present = judged & np.isfinite(difference)
     missing = next((note for note in notes if note), "")
+    if judged.sum() < 2:
+        return EngineVerdict(Verdict.INCONCLUSIVE, slope, "the problem is too sensitive for these tolerances")
     if not present.any():
-        return EngineVerdict(Verdict.INCONCLUSIVE, slope, missing or "no level could be judged")
+        return EngineVerdict(Verdict.INCONCLUSIVE, slope, missing)
     excess = np.where(present, difference / (bound * tolerances), 0.0)
     worst = int(excess.argmax())
     if excess[worst] > 1:

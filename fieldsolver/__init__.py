@@ -23,7 +23,7 @@ from .errors import (
     StabilityError,
     StateError,
 )
-from .solve import Explanation, Solution, explain, solve
+from .solve import Explanation, Solution, StepState, explain, init, solve, step
 from .space import (
     Absorbing,
     AntiPeriodic,
@@ -83,16 +83,19 @@ __all__ = [
     "StabilityError",
     "StateError",
     "Status",
+    "StepState",
     "Symbols",
     "System",
     "__version__",
     "explain",
     "fit",
+    "init",
     "nn",
     "odeint",
     "odeint_adjoint",
     "odeint_event",
     "solve",
+    "step",
 ]
 
 

@@ -73,7 +73,7 @@ class CallingSteps(Delegate):
 
 def find_callbacks(func: object, method: str, supported: tuple[str, ...]) -> dict[str, Callback]:
     """The callbacks that func has; warns of those that a method does not make."""
-    found = {name: getattr(func, name) for name in NAMES if hasattr(func, name)}
+    found = {name: call for name in NAMES if callable(call := getattr(func, name, None))}
     missing = [name for name in found if name not in supported]
     if missing:
         warnings.warn(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fieldsolver.errors import OptionError, SolveFailed
 
 
@@ -19,3 +21,8 @@ class OdeintFailed(SolveFailed, AssertionError):
     Attributes:
         solution: what `odeint` would have returned, NaN at the times that were not reached; None without any.
     """
+
+    solution: Any
+
+    def __init__(self, message: str, solution: Any = None) -> None:
+        super().__init__(message, solution)

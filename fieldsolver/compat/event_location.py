@@ -104,10 +104,10 @@ def _located(problem: Problem, steps: Steps, start: float, far: float, condition
         )  # fmt: skip
     status = Status(int(found.status[0]))
     if status == Status.SUCCESS:
-        raise OdeintFailed(f"there was no event until t = {far:g}", None)  # type: ignore[arg-type]
+        raise OdeintFailed(f"there was no event until t = {far:g}")
     if status != Status.EVENT:
         words = WORDS.get(status, "failed")
-        raise OdeintFailed(f"{words} at t = {float(found.t_end[0]):.6g}: {status.sentence}", None)  # type: ignore[arg-type]
+        raise OdeintFailed(f"{words} at t = {float(found.t_end[0]):.6g}: {status.sentence}")
     return found
 
 

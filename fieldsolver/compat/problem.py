@@ -111,7 +111,7 @@ def read_tolerance(name: str, value: Any, problem: Problem) -> float | Tensor:
     """
     if isinstance(value, int | float):
         return float(value)
-    if isinstance(value, tuple | list) or (problem.shapes is not None and _is_vector(value)):
+    if problem.shapes is not None and (isinstance(value, tuple | list) or _is_vector(value)):
         return _joined_tolerance(name, value, problem)
     tolerance = torch.as_tensor(value)
     if tolerance.requires_grad:
@@ -134,10 +134,9 @@ def _is_vector(value: Any) -> bool:
 
 
 def _joined_tolerance(name: str, value: Any, problem: Problem) -> Tensor:
-    shapes = problem.shapes
-    if shapes is None or len(value) != len(shapes):
-        tensors = "one tensor" if shapes is None else f"{len(shapes)} tensors"
-        raise OdeintOptionError(f"{name} has {len(value)} entries, but y0 is {tensors}; give one for each")
+    shapes = problem.shapes or ()
+    if len(value) != len(shapes):
+        raise OdeintOptionError(f"{name} has {len(value)} entries, but y0 is {len(shapes)} tensors; give one for each")
     real = problem.y0.abs().dtype
     parts = [torch.as_tensor(v, dtype=real, device=problem.y0.device) for v in value]
     return torch.cat([part.expand(shape).reshape(-1) for part, shape in zip(parts, shapes, strict=True)]).detach()

@@ -107,4 +107,4 @@ def _report(problem: Problem, steps: Steps, status: Status, t_end: float, saved:
     if steps.grid is not None:
         warnings.warn(f"{sentence} The states behind are NaN.", FieldSolverWarning, stacklevel=4)
         return
-    raise OdeintFailed(f"{WORDS.get(status, 'failed')} {sentence}", problem.to_user(saved.detach()))  # type: ignore[arg-type]
+    raise OdeintFailed(f"{WORDS.get(status, 'failed')} {sentence}", problem.to_user(saved.detach()))

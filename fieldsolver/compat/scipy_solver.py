@@ -67,7 +67,7 @@ def solve_with_scipy(
     )  # fmt: skip
     states = torch.from_numpy(result.y.T.copy()).to(y0.device, y0.dtype).reshape(-1, *y0.shape)
     if not result.success:
-        raise OdeintFailed(f"SciPy's {solver} stopped early: {result.message}", None)  # type: ignore[arg-type]
+        raise OdeintFailed(f"SciPy's {solver} stopped early: {result.message}")
     return states
 
 

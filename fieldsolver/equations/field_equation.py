@@ -311,7 +311,7 @@ class FieldEquation(Answers, nn.Module):
         return [*self.declared, *self.layout.kernels, *self.mask_values()]
 
     def _weights(self) -> dict[str, Tensor]:
-        weights = dict(self.submodules.named_parameters())
+        weights: dict[str, Tensor] = dict(self.submodules.named_parameters())
         if self.metric is not None:
             weights |= {_METRIC + name: value for name, value in self.metric.named_parameters()}
         return weights

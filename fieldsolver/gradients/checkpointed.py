@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +25,7 @@ from fieldsolver.methods import Method
 from fieldsolver.stepping import Trajectory, VectorField, integrate
 from fieldsolver.stepping.random_numbers import RandomState
 from fieldsolver.stepping.save_times import SaveTimes
+from fieldsolver.stepping.vector_field import unselectable
 
 from .checkpoints import CheckpointRecorder
 from .none import none
@@ -50,13 +52,17 @@ def checkpointed(
         OptionError: f captures tensors that require a gradient.
         OptionError: (in the backward pass) `create_graph=True`; higher derivatives need gradient="direct".
     """
-    refuse_captured_gradients(field, t0, y0, "checkpointed")
+    events = options.get("events", ())
+    refuse_captured_gradients(field, t0, y0, "checkpointed", events)
+    field = unselectable(field) if any(not event.selectable for event in events) else field
     recorder = CheckpointRecorder(checkpoints, RandomState.now(y0.device))
     if not torch.is_grad_enabled() or not any(x.requires_grad for x in (y0, *field.parameters)):
         return none(field, method, y0, t0, t1, **options)
     problem = _Problem(field, method, float(t0), float(t1), options, recorder)
-    saved, y_end = _Checkpointed.apply(problem, y0, *field.parameters)
-    return replace(problem.trajectories.pop(), saved=saved, y_end=y_end)
+    saved, y_end, *logged = _Checkpointed.apply(problem, y0, *field.parameters)
+    found = problem.trajectories.pop()
+    happened = found.events and found.events.with_values(*logged)
+    return replace(found, saved=saved, y_end=y_end, events=happened)
 
 
 @dataclass
@@ -73,10 +79,10 @@ class _Problem:
 
 
 class _Checkpointed(torch.autograd.Function):
-    """(y0, parameters) -> (saved, y_end)."""
+    """(y0, parameters) -> (saved, y_end), and times, states before and states after of the logged events."""
 
     @staticmethod
-    def forward(ctx: Any, problem: _Problem, y0: Tensor, *parameters: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, problem: _Problem, y0: Tensor, *parameters: Tensor) -> tuple[Tensor, ...]:
         options = {**problem.options, "observers": (*problem.options.get("observers", ()), problem.recorder)}
         field = problem.field.with_parameters(parameters)
         trajectory = integrate(field, problem.method, y0, problem.t0, problem.t1, **options)
@@ -86,10 +92,17 @@ class _Checkpointed(torch.autograd.Function):
         ctx.set_materialize_grads(False)
         # New tensor objects: the outputs refer to ctx, and what ctx keeps must not refer to them, or nothing is freed.
         y_end = trajectory.y_end.clone() if trajectory.y_end is y0 else trajectory.y_end.detach()
-        return trajectory.saved.detach(), y_end
+        happened = trajectory.events
+        if happened is None:
+            return trajectory.saved.detach(), y_end
+        ctx.noted = happened.noted
+        logged = (happened.t, happened.y_before, happened.y_after)
+        return trajectory.saved.detach(), y_end, *(values.clone() for values in logged)
 
     @staticmethod
-    def backward(ctx: Any, grad_saved: Tensor | None, grad_end: Tensor | None) -> tuple[Tensor | None, ...]:
+    def backward(
+        ctx: Any, grad_saved: Tensor | None, grad_end: Tensor | None, *logged: Tensor | None
+    ) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # create_graph=True: returning plain numbers would drop terms in silence
             raise OptionError(
                 "gradient='checkpointed' was differentiated with create_graph=True, but its gradient carries no graph; "
@@ -98,6 +111,15 @@ class _Checkpointed(torch.autograd.Function):
         problem: _Problem = ctx.problem
         field = problem.field.with_parameters(ctx.saved_tensors)
         save_times = SaveTimes.checked(problem.options.get("save_at"), problem.t0, problem.t1)
-        sweep = Sweep(field, problem.method, problem.recorder, save_times, ctx.needs_input_grad[2:])
-        grad_y0, gradients = sweep.run(grad_end, grad_saved)
+        events = problem.options.get("events", ())
+        sweep = Sweep(field, problem.method, problem.recorder, save_times, ctx.needs_input_grad[2:], events)
+        t, before, after = (_as_noted(ctx.noted, g) for g in logged) if logged else (None, None, None)
+        grad_y0, gradients = sweep.run(grad_end, grad_saved, (t, before, after))
         return (None, grad_y0, *gradients)
+
+
+def _as_noted(noted: np.ndarray, gradient: Tensor | None) -> Tensor | None:
+    """Gradients of sorted events in the order in which the run noted them."""
+    if gradient is None:
+        return None
+    return torch.zeros_like(gradient).index_copy(0, torch.from_numpy(noted).to(gradient.device), gradient)

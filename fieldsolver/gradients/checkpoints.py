@@ -21,6 +21,7 @@ from fieldsolver.errors import OptionError
 from fieldsolver.methods import Memory, Method
 from fieldsolver.stepping import Attempt
 from fieldsolver.stepping.batch import Batch
+from fieldsolver.stepping.interruption import Interruption
 from fieldsolver.stepping.ledger import Ledger
 from fieldsolver.stepping.random_numbers import RandomState
 
@@ -49,15 +50,26 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One attempt with an accepted step, for all B samples; dt = 0 for those that rested or were rejected."""
+    """One attempt with an accepted step, for all B samples; dt = 0 for those that rested or were rejected.
+
+    Attributes:
+        t: (B,) where the steps start.
+        t_new: (B,) where they end.
+        dt: (B,) their signed sizes, those of cut steps in full.
+        interruption: events and jumps in these steps; None without any.
+        noted: number of events that were logged before, in the order of the run.
+    """
 
     t: np.ndarray
     t_new: np.ndarray
     dt: np.ndarray
+    interruption: Interruption | None = None
+    noted: int = 0
 
     def select(self, rows: np.ndarray) -> Row:
         """Some of the samples."""
-        return Row(self.t[rows], self.t_new[rows], self.dt[rows])
+        found = None if self.interruption is None else self.interruption.select(rows)
+        return Row(self.t[rows], self.t_new[rows], self.dt[rows], found, self.noted)
 
 
 class CheckpointRecorder:
@@ -85,6 +97,7 @@ class CheckpointRecorder:
         self._budget = budget
         self._stride = 1
         self._before = generators
+        self._noted = 0
 
     def start(self, batch: Batch, method: Method) -> None:
         """Row 0 evaluates its first stage itself, so that y0 receives the gradient through it."""
@@ -95,8 +108,12 @@ class CheckpointRecorder:
 
     def after(self, attempt: Attempt, ledger: Ledger) -> None:
         """Note the row that is done, and store the state at the start of the next one if it is due."""
-        times = (attempt.t, attempt.t_new, attempt.accepted_dt())
-        self.rows.append(Row(*(self._full(attempt, values) for values in times)))
+        t, t_new, dt = (self._full(attempt, v) for v in (attempt.t, attempt.t_new, attempt.accepted_dt()))
+        found = attempt.interruption
+        if found is not None:
+            found = found.among(attempt.rows, self.rest.y.shape[0])
+        self.rows.append(Row(t, t_new, dt, found, self._noted))
+        self._noted += 0 if found is None else found.events()
         number = len(self.rows)
         allowed = self._budget or max(SMALLEST_DEFAULT_BUDGET, 2 * isqrt(number) + 2)
         while number % self._stride == 0 and len(self.stored) >= allowed:

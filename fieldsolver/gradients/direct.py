@@ -34,7 +34,7 @@ def direct(field: VectorField, method: Method, y0: Tensor, t0: float, t1: float,
         t1: end.
         **options: those of `integrate`.
     """
-    if not tracks_gradients(field, t0, y0):
+    if not tracks_gradients(field, t0, y0, options.get("events", ())):
         return none(field, method, y0, t0, t1, **options)
     if options.get("replay") is not None:
         return integrate(field, method, y0, t0, t1, **options)
@@ -42,7 +42,7 @@ def direct(field: VectorField, method: Method, y0: Tensor, t0: float, t1: float,
         # The steps are known beforehand: one pass does, unless a sample fails. The graph of its failed step holds
         # infinities that would reach the gradients of the parameters; the replay leaves that step out.
         once = integrate(field, method, y0, t0, t1, **options)
-        if bool((once.status == Status.SUCCESS).all()):
+        if all(Status(value).success for value in once.status.unique().tolist()):
             return once
         return _replay(once, field, method, y0, t0, t1, options)
     search = {key: value for key, value in options.items() if key not in ("save_at", "dense")}
@@ -57,4 +57,4 @@ def _replay(
     """The accepted steps of `found` again, with a graph; costs and outcomes remain those of `found`."""
     quiet = {key: value for key, value in options.items() if key not in SEEN_ONCE}
     again = integrate(field, method, y0, t0, t1, **{**quiet, "replay": found.steps})
-    return replace(found, saved=again.saved, y_end=again.y_end, dense=again.dense)
+    return replace(found, saved=again.saved, y_end=again.y_end, dense=again.dense, events=again.events)

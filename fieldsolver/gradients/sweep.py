@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import zip_longest
 
 import numpy as np
@@ -10,11 +11,12 @@ from torch import Tensor
 
 from fieldsolver.methods import Method
 from fieldsolver.stepping import VectorField
+from fieldsolver.stepping.events import EventFunction
 from fieldsolver.stepping.random_numbers import undisturbed
 from fieldsolver.stepping.save_times import SaveTimes
 
 from .checkpoints import CheckpointRecorder
-from .segments import Adjoint, Saved, Segment
+from .segments import Adjoint, EventGradients, Saved, Segment
 
 
 class Sweep:
@@ -26,24 +28,30 @@ class Sweep:
         recorder: rows and checkpoints of the forward pass.
         save_times: the save points of the forward pass.
         wanted: for each parameter, whether its gradient is needed.
+        events: what was looked for.
     """
 
     def __init__(
         self, field: VectorField, method: Method, recorder: CheckpointRecorder, save_times: SaveTimes,
-        wanted: tuple[bool, ...],
+        wanted: tuple[bool, ...], events: Sequence[EventFunction] = (),
     ) -> None:  # fmt: skip
+        self.events = events
         self.field, self.method, self.recorder, self.save_times = field, method, recorder, save_times
         self.wanted = [i for i, needed in enumerate(wanted) if needed]
         self.gradients: list[Tensor | None] = [None] * len(wanted)
         self._due = self._plan_saves()
 
-    def run(self, grad_end: Tensor | None, grad_saved: Tensor | None) -> tuple[Tensor | None, list[Tensor | None]]:
+    def run(
+        self, grad_end: Tensor | None, grad_saved: Tensor | None, logged: EventGradients = (None, None, None)
+    ) -> tuple[Tensor | None, list[Tensor | None]]:
         """Gradients of y0 and of the parameters.
 
         Args:
             grad_end: (B, *state), gradient of y_end; None is zero.
             grad_saved: (T, B, *state), gradient of the save points; None is zero.
+            logged: gradients of the logged events, in the order in which they were noted.
         """
+        self._logged = logged
         adjoint, end = Adjoint(grad_end), len(self.recorder.rows)
         with undisturbed(self.recorder.rest.y.device):
             for start in sorted(self.recorder.stored, reverse=True):
@@ -72,7 +80,7 @@ class Sweep:
         part = Adjoint(members.pick(adjoint.y), tuple(members.pick(p) for p in adjoint.memory))
         for number in range(end - 1, start - 1, -1):
             saved = self._saved_in(number, members, grad_saved)
-            part, shares = segment.pull_back(number - start, part, saved)
+            part, shares = segment.pull_back(number - start, part, saved, self._logged_in(number))
             self._add(shares, members)
         carried = zip_longest(adjoint.memory, part.memory)
         memory = tuple(members.put_back(whole, some) for whole, some in carried)
@@ -95,7 +103,16 @@ class Sweep:
             )
             rows = [row.select(members.rows) for row in rows]
         leaves = tuple(p.detach().requires_grad_(i in self.wanted) for i, p in enumerate(field.parameters))
-        return Segment(field.with_parameters(leaves), self.method, rest, rows, stored, self.wanted)
+        return Segment(field.with_parameters(leaves), self.method, rest, rows, stored, self.wanted, self.events)
+
+    def _logged_in(self, number: int) -> EventGradients | None:
+        """Gradients of the events that were noted in one row."""
+        row = self.recorder.rows[number]
+        count = 0 if row.interruption is None else row.interruption.events()
+        if count == 0 or all(gradient is None for gradient in self._logged):
+            return None
+        t, before, after = (None if g is None else g[row.noted : row.noted + count] for g in self._logged)
+        return t, before, after
 
     def _saved_in(self, number: int, members: Members, grad_saved: Tensor | None) -> Saved | None:
         due = self._due[number]

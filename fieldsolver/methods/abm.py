@@ -16,23 +16,21 @@ from torch import Tensor
 from .adams_coefficients import AdamsTables, AdamsWeights, combine, scaled_times
 from .adams_dense import integral_inside
 from .adams_moulton_stability import real_interval
-from .adams_order import compared_orders, error_norms, next_order
+from .adams_order import compared_orders, error_norms, next_order, unsmooth
 from .protocol import Function, Memory, Step, per_sample
 from .summary import MethodSummary
 
 HIGHEST = 12
 """Highest order of the predictor."""
-SHORTER = 1.0 - 1e-9
-"""A step below this part of the one before is shorter than it."""
 SOURCE = "Shampine, Gordon 1975; Hairer, Norsett, Wanner I (1993), sections III.5 and III.7"
 
 
 class AdamsBashforthMoulton:
     """See `Method` for the attributes. Orders are those of the predictor: `order` the highest, `error_order` the first.
 
-    Its memory: 12 derivatives (n, *state), the latest first; the past steps (n, 11), the latest first; (n, 4) integers:
-    how many of these are known, the order of the next step, whether the sample is still starting, and how many steps
-    had that order.
+    Its memory: 12 derivatives (n, *state), the latest first; the past steps (n, 11), the latest first; (n, 5) integers:
+    how many of these are known, the order of the next step, whether the sample is still starting, how many steps
+    had that order, and how many followed each other without a large growth.
     """
 
     name = "abm"
@@ -69,10 +67,10 @@ class AdamsBashforthMoulton:
     def start(self, f: Function, t: Tensor, y: Tensor, k1: Tensor) -> Memory:
         """A history of one derivative; order 1."""
         samples, unknown = t.shape[0], torch.zeros_like(k1)
-        book = (
-            torch.arange(4, device=t.device) % 3
-        )  # nothing known, order 1, starting (any but 0), no step of this order
-        return k1, *[unknown] * (HIGHEST - 1), t.new_zeros(samples, HIGHEST - 1), book.repeat(samples, 1)
+        zero = torch.zeros_like(t, dtype=torch.int64)
+        book = torch.stack([zero, zero + 1, zero + 1, zero, zero], dim=1)
+        past = t.new_zeros(samples, HIGHEST - 1)
+        return k1, *[unknown] * (HIGHEST - 1), past, book
 
     def saved_evaluations(self, memory: Memory) -> int:
         """The derivative at the start of the step."""
@@ -92,8 +90,8 @@ class AdamsBashforthMoulton:
             estimate: compute the error estimate.
         """
         *derivatives, past, book = memory or self.start(f, t, y, f(t, y))
-        order = book[:, 1]
-        tau, h, t_new = scaled_times(self._tables, dt, past, book[:, 0]), per_sample(dt, y), t + dt
+        order = book.select(1, 1)
+        tau, h, t_new = scaled_times(self._tables, dt, past, book.select(1, 0)), per_sample(dt, y), t + dt
         weights = AdamsWeights(self._tables, tau)
         of_end, implicit = weights.implicit(order)
         explicit = implicit - weights.correction(order)[1]
@@ -106,14 +104,14 @@ class AdamsBashforthMoulton:
         slope, *errors = combine(rows, known_now)
         y_new = torch.addcmul(y, h, slope)
         corrected = f(t_new, y_new)
-        shorter = dt.abs() < past[:, 0].abs() * SHORTER
+        norms, growth = error_norms(dt, y, y_new, derivatives[0], errors), step_growth(dt, past)
         known = (
             corrected,
             *derivatives[:-1],
-            torch.cat([dt.unsqueeze(1), past[:, :-1]], dim=1),
-            next_order(book, shorter, error_norms(dt, y, y_new, derivatives[0], errors), HIGHEST),
+            torch.cat([dt.unsqueeze(1), past.narrow(1, 0, HIGHEST - 2)], dim=1),
+            next_order(book, growth, norms, HIGHEST),
         )
-        error = h * errors[2] if estimate else None
+        error = h * per_sample(unsmooth(order, tau, errors_of_end, norms), y) * errors[2] if estimate else None
         return Step(t, dt, y, y_new, error, [tau, order, *known_now, corrected], known, error_order=order.to(dt.dtype))
 
     def extend(self, f: Function, step: Step) -> Step:
@@ -129,6 +127,12 @@ class AdamsBashforthMoulton:
         """
         tau, order, *known_now, _ = step.k
         return integral_inside(self._tables, step, theta, tau, order, None, known_now)
+
+
+def step_growth(dt: Tensor, past: Tensor) -> Tensor:
+    """The step as a multiple of the one before; 1 where there is none."""
+    before = past.select(1, 0)
+    return torch.where(before == 0.0, 1.0, dt / torch.where(before == 0.0, 1.0, before))
 
 
 ABM = AdamsBashforthMoulton()

@@ -3,16 +3,17 @@
 A step extrapolates the last p derivatives, integrates, and evaluates f once, at its end. On equal steps the formulas
 are the classical ones; on unequal ones the coefficients follow from the history of the sample (`adams_coefficients`).
 
-Start: a sample that knows m < p derivatives predicts with order m and corrects with the Adams-Moulton formula of order
-m + 1. The derivative at the predicted end, the only one that it evaluates, also stays in the history. Its local error
-is O(h^(m+2)) and that of the derivative O(h^(m+1)), so m = p - 2 and m = p - 1 do not reduce the order p. Order 4 needs
-more in the step with m = 1, which is therefore a Runge-Kutta step of order 3 with two more evaluations.
+Start: for p = 2 and 3, a sample that knows m < p derivatives predicts with order m and corrects with the Adams-Moulton
+formula of order m + 1. The derivative at the predicted end, the only one that it evaluates, also stays in the history.
+Its local error is O(h^(m+2)) and that of the derivative O(h^(m+1)), so the order p is kept. That does not suffice for
+p = 4, which starts with three steps of the classical Runge-Kutta method, of four evaluations each.
 
-Error: what the correction by the Adams-Moulton formula changes, or would change, is the local error to leading order.
-Dense output: the integral of the polynomial of the step, of order p; cubic Hermite in the Runge-Kutta step.
+Error: the difference to the Adams-Moulton formula of the next order, which costs nothing; it is the local error to
+leading order. Dense output: the integral of the polynomial of the step, of order p; in a Runge-Kutta step a cubic is
+added that makes it end where the step does.
 
 Source: Hairer, Norsett, Wanner, *Solving Ordinary Differential Equations I* (1993), sections III.1 (1.5) and III.5
-(5.5)-(5.7); for the Runge-Kutta step (Heun's of order 3) table II.1.1.
+(5.5)-(5.7); for the Runge-Kutta steps table II.1.2.
 """
 
 from __future__ import annotations
@@ -91,8 +92,9 @@ class AdamsBashforth:
         return k1, *[unknown] * (self.order - 1), past, torch.zeros_like(t, dtype=torch.int64)
 
     def saved_evaluations(self, memory: Memory) -> int:
-        """The derivative at the start of the step; a Runge-Kutta step needs two more."""
-        extra = 2 if self.runge_kutta_start and (not memory or may_hold(memory[-1] == 0)) else 0
+        """The derivative at the start of the step; a Runge-Kutta step needs three more."""
+        starts = self.runge_kutta_start and (not memory or may_hold(memory[-1] < self.order - 1))
+        extra = 3 if starts else 0
         return len(memory[:1]) - extra
 
     def step(
@@ -111,31 +113,32 @@ class AdamsBashforth:
         *derivatives, past, known = memory or self.start(f, t, y, f(t, y))
         if can_be_read(dt) and torch.equal(past, dt.unsqueeze(1).expand_as(past)):
             return self._equal_step(f, t, dt, y, (*derivatives, past, known), estimate)
-        order = (known + 1).clamp(max=self.order)
-        corrected = (order < self.order) & ((known > 0) if self.runge_kutta_start else True)
+        order, starting = (known + 1).clamp(max=self.order), known < self.order - 1
+        starts = may_hold(starting)
         tau, h = scaled_times(self._tables, dt, past, known), per_sample(dt, y)
         weights = AdamsWeights(self._tables, tau)
         of_end, change = weights.correction(order)
         explicit = weights.implicit(order)[1] - change
-        predicted = torch.addcmul(y, h, combine(explicit.unsqueeze(1), derivatives)[0])
-        if self.runge_kutta_start and may_hold(known == 0):
-            predicted = torch.where(per_sample_mask(known == 0, y), _heun3(f, t, dt, y, derivatives[0]), predicted)
-        known_now = [f(t + dt, predicted), *derivatives]
-        y_new, error, starting = predicted, None, may_hold(corrected)
-        if estimate or starting:
-            error = h * combine(torch.cat([of_end.unsqueeze(1), change], dim=1).unsqueeze(1), known_now)[0]
-        if error is not None and starting:
-            y_new = torch.where(per_sample_mask(corrected, y), predicted + error, predicted)
+        extrapolated = torch.addcmul(y, h, combine(explicit.unsqueeze(1), derivatives)[0])
+        y_new = extrapolated
+        if starts and self.runge_kutta_start:
+            y_new = torch.where(per_sample_mask(starting, y), _rk4(f, t, dt, y, derivatives[0]), extrapolated)
+        known_now, error = [f(t + dt, y_new), *derivatives], None
+        if estimate or starts:
+            rows = torch.cat([of_end.unsqueeze(1), change], dim=1).unsqueeze(1)
+            error = torch.addcmul(extrapolated - y_new, h, combine(rows, known_now)[0])
+        if error is not None and starts and not self.runge_kutta_start:
+            y_new = torch.where(per_sample_mask(starting, y), y_new + error, y_new)
         return Step(
             t, dt, y, y_new,
             error=error if estimate else None,
             k=[tau, order, *derivatives, known_now[0]],
             memory=(
                 *known_now[:-1],
-                torch.cat([dt.unsqueeze(1), past[:, :-1]], dim=1),
+                torch.cat([dt.unsqueeze(1), past.narrow(1, 0, self.order - 2)], dim=1),
                 (known + 1).clamp(max=self.order - 1),
             ),
-            error_order=order.to(dt.dtype),
+            error_order=(order + starting if self.runge_kutta_start else order).to(dt.dtype),
         )  # fmt: skip
 
     def _equal_step(self, f: Function, t: Tensor, dt: Tensor, y: Tensor, memory: Memory, estimate: bool) -> Step:
@@ -183,9 +186,10 @@ def _weighted(weights: Sequence[float], derivatives: Sequence[Tensor]) -> Tensor
     return total
 
 
-def _heun3(f: Function, t: Tensor, dt: Tensor, y: Tensor, k1: Tensor) -> Tensor:
-    """A step of Heun's Runge-Kutta method of order 3."""
-    h = per_sample(dt, y)
-    k2 = f(t + dt / 3.0, torch.addcmul(y, h / 3.0, k1))
-    k3 = f(t + dt * (2.0 / 3.0), torch.addcmul(y, h * (2.0 / 3.0), k2))
-    return torch.addcmul(y, h / 4.0, torch.add(k1, k3, alpha=3.0))
+def _rk4(f: Function, t: Tensor, dt: Tensor, y: Tensor, k1: Tensor) -> Tensor:
+    """A step of the classical Runge-Kutta method."""
+    h, middle = per_sample(dt, y), t + dt / 2.0
+    k2 = f(middle, torch.addcmul(y, h / 2.0, k1))
+    k3 = f(middle, torch.addcmul(y, h / 2.0, k2))
+    k4 = f(t + dt, torch.addcmul(y, h, k3))
+    return torch.addcmul(y, h / 6.0, k1 + k4 + 2.0 * (k2 + k3))

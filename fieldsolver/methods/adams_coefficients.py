@@ -83,7 +83,8 @@ class AdamsWeights:
         products = torch.where(self.tables.diagonal, 1.0, tau.unsqueeze(1) / distances).cumprod(2)
         self.C = torch.where(self.tables.lower, products.mT, 0.0).neg()  # (n, J, J): C_ji, rows j = 1, ..., J
         self.g = newton_integrals(self.tables, tau, theta)
-        self.steps = self.g[:, 1:] - self.g[:, :-1]  # (n, J): g_j - g_(j-1), j = 1, ..., J
+        size = tau.shape[1]
+        self.steps = self.g.narrow(1, 1, size) - self.g.narrow(1, 0, size)  # (n, J): g_j - g_(j-1), j = 1, ..., J
 
     def correction(self, order: Tensor) -> tuple[Tensor, Tensor]:
         """What f_0 adds, g_k Phi_k with k = `order` (n,): the implicit formula less the explicit one."""
@@ -114,7 +115,8 @@ def scaled_times(tables: AdamsTables, dt: Tensor, past: Tensor, known: Tensor) -
         (n, J) float64.
     """
     still = dt == 0.0
-    unknown = tables.on(dt.device).places[:-1] >= torch.where(still, 0, known).unsqueeze(1)
+    places = tables.on(dt.device).places.narrow(0, 0, past.shape[1])
+    unknown = places >= torch.where(still, 0, known).unsqueeze(1)
     ratios = torch.where(unknown, 1.0, past / torch.where(still, 1.0, dt).unsqueeze(1))
     return pad(ratios, (1, 0), value=1.0).cumsum(1)
 
@@ -138,15 +140,15 @@ def combine(weights: Tensor, derivatives: Sequence[Tensor]) -> tuple[Tensor, ...
     if first.numel() <= SMALL * first.shape[0]:
         stacked = torch.stack(tuple(derivatives), dim=1).unsqueeze(1)  # (n, 1, J, *state)
         return (weights.view(*weights.shape, *[1] * (first.dim() - 1)) * stacked).sum(2).unbind(1)
-    columns = weights.view(*weights.shape, *[1] * (first.dim() - 1))
+    rows = weights.view(*weights.shape, *[1] * (first.dim() - 1)).unbind(1)
     used = _used_columns(weights)
-    return tuple(_sum(columns[:, row], derivatives, used) for row in range(weights.shape[1]))
+    return tuple(_sum(row.unbind(1), derivatives, used) for row in rows)
 
 
-def _sum(weights: Tensor, derivatives: Sequence[Tensor], used: Sequence[int]) -> Tensor:
-    total = weights[:, used[0]] * derivatives[used[0]]
+def _sum(weights: Sequence[Tensor], derivatives: Sequence[Tensor], used: Sequence[int]) -> Tensor:
+    total = weights[used[0]] * derivatives[used[0]]
     for j in used[1:]:
-        total = torch.addcmul(total, weights[:, j], derivatives[j])
+        total = torch.addcmul(total, weights[j], derivatives[j])
     return total
 
 

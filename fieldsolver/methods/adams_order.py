@@ -5,10 +5,11 @@ LE_j = h (g_j - g_(j-1)) Phi_j(n+1) estimates the local error that order j would
 * lowered by one if max(|LE_(k-1)|, |LE_(k-2)|) <= |LE_k| (k > 2) or |LE_1| <= |LE_2| / 2 (k = 2),
 * else, at the start, raised with every step until it is lowered or a step is shorter than the one before,
 * else lowered if |LE_(k-1)| <= min(|LE_k|, |LE_(k+1)|), raised if |LE_(k+1)| < |LE_k| (|LE_2| < |LE_1| / 2 for k = 1)
-  and the last k + 1 steps were of order k.
+  and the last k + 1 steps were of order k,
+* but not raised before k steps have followed each other none of which is longer than 1.5 times the one before.
 
-A rejected step leaves no trace in the memory, so it does not lower the order: a shorter step extrapolates less far,
-which is accepted at any order, and the order falls with the steps after it.
+A rejected step leaves no trace in the memory, so it does not lower the order, and a solution that is not smooth is seen
+in the step itself: `unsmooth`.
 
 Source: Shampine, Gordon, *Computer Solution of Ordinary Differential Equations* (1975), chapter 7, as in their code
 STEP; Hairer, Norsett, Wanner, *Solving Ordinary Differential Equations I* (1993), section III.7.
@@ -23,31 +24,64 @@ from torch import Tensor
 
 from .protocol import per_sample
 
+SAME = 1.0 - 1e-9
+"""A step below this multiple of the one before is shorter than it."""
+SHORTENED = 0.3
+"""A step below this multiple of the mean of those before it was rejected, or lands on a time."""
+FLAT = 0.8
+"""Norms of Phi_k and Phi_(k-2) with a ratio above this do not decrease."""
+LARGEST_GROWTH = 1.5
+"""Of the steps that the differences of a higher order span: times that crowd would make them round-off."""
 
-def next_order(book: Tensor, shorter: Tensor, errors: Tensor, highest: int) -> Tensor:
+
+def next_order(book: Tensor, growth: Tensor, errors: Tensor, highest: int) -> Tensor:
     """Choose from the norms of LE_(k-2), ..., LE_(k+1).
 
     Args:
-        book: (n, 4) int64: past steps that were known when the step began, k, whether the sample is still starting
-            (0 or not), how many steps of order k came before this one.
-        shorter: (n,) bool, whether this step was shorter than the one before.
+        book: (n, 5) int64: past steps that were known when the step began, k, whether the sample is still starting
+            (0 or not), how many steps of order k came before this one, how many steps before it followed each other
+            without a large growth.
+        growth: (n,) float64, this step as a multiple of the one before.
         errors: (n, 4), the norms; those of orders that do not exist are ignored.
         highest: the largest order.
 
     Returns:
-        The book (n, 4) after the step.
+        The book (n, 5) after the step.
     """
-    known, order, starting, age = book.unbind(1)
+    known, order, starting, age, regular = book.unbind(1)
     second, below, here, above = errors.unbind(1)
+    regular = torch.where(growth <= LARGEST_GROWTH, regular + 1, 1)
     fall = ((order > 2) & (torch.maximum(second, below) <= here)) | ((order == 2) & (below <= 0.5 * here))
-    climb = (starting != 0) & ~shorter & ~fall & (order < highest)
-    known_above = (order < highest) & (known >= order)
-    later = ~climb & ~fall & known_above
-    fall = fall | (later & (order > 1) & (below <= torch.minimum(here, above)))
-    rise = climb | (later & ~fall & (age >= order) & (above < torch.where(order == 1, 0.5 * here, here)))
+    climb = (starting != 0) & (order < highest) & (growth >= SAME) & fall.logical_not()
+    # From here on LE_(k+1) counts, where the history is long enough to know it.
+    settled = (order < highest) & (known >= order) & climb.logical_not() & fall.logical_not()
+    fall = fall | (settled & (order > 1) & (below <= torch.minimum(here, above)))
+    better = above < torch.where(order == 1, 0.5 * here, here)
+    rise = (climb | (settled & fall.logical_not() & (age >= order) & better)) & (regular >= order)
     change = rise.to(order.dtype) - fall.to(order.dtype)
     age = torch.where(change == 0, age + 1, 0)
-    return torch.stack([(known + 1).clamp(max=highest - 1), order + change, climb.to(order.dtype), age], dim=1)
+    known = (known + 1).clamp(max=highest - 1)
+    return torch.stack([known, order + change, climb.to(order.dtype), age, regular], dim=1)
+
+
+def unsmooth(order: Tensor, tau: Tensor, steps: Tensor, norms: Tensor) -> Tensor:
+    """By what to multiply the error estimate: 1, or more where f seems to jump within the step, (n,) float64.
+
+    Beyond a jump D of f all differences Phi_j are D, while |g_k - g_(k-1)| is small for a high order and tiny for a
+    step that is shorter than those before: LE_k would miss most of the error, about h D / 2. So differences that do
+    not decrease with their order, in a step that has been shortened, count with the weight 1/2 of order 1.
+
+    Args:
+        order: (n,) int64, k.
+        tau: (n, J) float64, the past times, tau_l = (x_(n+1) - x_(n+1-l)) / h.
+        steps: (n, 4) float64, g_j - g_(j-1) for j = k - 2, ..., k + 1.
+        norms: (n, 4), of LE_j / h.
+    """
+    steps = steps.abs()
+    flat = norms.select(1, 2) * steps.select(1, 0) >= FLAT * norms.select(1, 0) * steps.select(1, 2)
+    span = tau.gather(1, (order - 1).unsqueeze(1)).squeeze(1) - 1.0  # of the k - 1 steps before, in units of this one
+    suspect = (order > 2) & (SHORTENED * span > order - 1) & flat
+    return torch.where(suspect, (0.5 / steps.select(1, 2)).clamp(min=1.0), 1.0)
 
 
 def compared_orders(order: Tensor, highest: int) -> Tensor:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from functools import cache
+from functools import cache, cached_property
 from itertools import pairwise
 from math import comb, pi, sqrt
 
@@ -22,8 +22,10 @@ import numpy as np
 from .polynomial import Polynomial, add, evaluate, isolate_positive_roots, multiply, polynomial, scale
 
 ROOT_WIDTH = Fraction(1, 2**80)
-LOCUS = 4000
+LOCUS = 1000
 """Points of the root locus among which crossings of a ray are bracketed."""
+SECANTS = 8
+"""Steps that take a crossing from its bracket to round-off."""
 NEAREST_ANGLE = 1e-6
 """Smallest angle phi of those points."""
 
@@ -54,18 +56,27 @@ class MultistepStability:
         """
         if angle == 0.0 or angle >= pi / 2 * (1 - 1e-12):  # there the exact crossings are known
             return self.real_interval if angle else self.imaginary_interval
+        # Near 0 the ray is inside, as the principal root is exp(z) + O(z^(k+1)): it leaves where it meets the locus first.
         direction = complex(-np.sin(angle), np.cos(angle))
-        phi = np.concatenate([np.geomspace(NEAREST_ANGLE, 0.01, LOCUS // 4), np.linspace(0.01, pi, LOCUS)[1:]])
-        phi = np.concatenate([-phi[::-1], phi])  # the upper half of the ray may meet either half of the locus
-        side = self._side(phi, direction)
+        phi, z = self._sampled_locus
+        side = (z * np.conj(direction)).imag
         places = np.flatnonzero(side[1:] * side[:-1] <= 0)
-        low, high = phi[places], phi[places + 1]
-        for _ in range(60):  # bisection
-            middle = (low + high) / 2
-            same = self._side(middle, direction) * self._side(low, direction) > 0
-            low, high = np.where(same, middle, low), np.where(same, high, middle)
-        along = (self._locus((low + high) / 2) * np.conj(direction)).real
-        return self._first_growth([float(r) for r in along if r > NEAREST_ANGLE * 2], direction)
+        low, high, at_low, at_high = phi[places], phi[places + 1], side[places], side[places + 1]
+        for _ in range(SECANTS):  # the Illinois method
+            middle = low - at_low * (high - low) / np.where(at_high == at_low, 1.0, at_high - at_low)
+            here = (self._locus(middle) * np.conj(direction)).imag
+            beyond = here * at_high <= 0
+            low, at_low = np.where(beyond, high, low), np.where(beyond, at_high, at_low / 2)
+            high, at_high = middle, here
+        along = (self._locus(high) * np.conj(direction)).real
+        return float(along[along > 2 * NEAREST_ANGLE].min())
+
+    @cached_property
+    def _sampled_locus(self) -> tuple[np.ndarray, np.ndarray]:
+        """Angles phi on both sides of 0, and the locus there."""
+        phi = np.concatenate([np.geomspace(NEAREST_ANGLE, 0.01, LOCUS // 2), np.linspace(0.01, pi, LOCUS)[1:]])
+        phi = np.concatenate([-phi[::-1], phi])
+        return phi, self._locus(phi)
 
     def grows(self, z: complex) -> bool:
         """Whether some solution of the difference equation grows: a root outside the unit circle."""
@@ -99,10 +110,6 @@ class MultistepStability:
         u = 2.0 * np.sin(phi / 2.0) ** 2
         real, imaginary, square = (_values(p, u) for p in (self._real, self._imaginary, self._square))
         return (real + 1j * np.sin(phi) * imaginary) / square
-
-    def _side(self, phi: np.ndarray, direction: complex) -> np.ndarray:
-        """On which side of the line through 0 and `direction` the locus lies."""
-        return (self._locus(phi) * np.conj(direction)).imag
 
 
 @cache

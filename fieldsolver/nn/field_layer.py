@@ -15,7 +15,7 @@ from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import OptionError, listing
 from fieldsolver.gradients import GRADIENTS
 from fieldsolver.solve import Solution, solve
-from fieldsolver.solve.solve import check_step, check_tolerances, choose_method
+from fieldsolver.solve.options import check_step, check_tolerances, choose_method
 from fieldsolver.solve.stability_limit import CHECKS, check_fixed_step
 
 from .weights import load_weights, save_weights

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .explain import Explanation, explain
 from .solution import Solution, SolveStatistics
 from .solve import solve
+from .stepper import StepState, init, step
 
 if TYPE_CHECKING:
     from .fitting import FitResult, LogNormal, Normal, fit
@@ -19,9 +20,12 @@ __all__ = [
     "Normal",
     "Solution",
     "SolveStatistics",
+    "StepState",
     "explain",
     "fit",
+    "init",
     "solve",
+    "step",
 ]
 
 

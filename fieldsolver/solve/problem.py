@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,10 +38,12 @@ class Problem:
         """Give ``(*lead, B, ...)`` the user's batch axes back."""
         return values.reshape((*values.shape[:leading], *self.batch_shape, *values.shape[leading + 1 :]))
 
-    def longest_step(self) -> float | None:
-        """Adaptive steps must not jump over a pulse of a sampled signal; None without signals."""
+    def landings(self, land_at: Tensor | Sequence[float] | None) -> Tensor | None:
+        """The times that steps must land on: the user's, and the knots of all signals; None without any."""
         signals = self.equation.layout.signals if self.equation is not None else {}
-        return min((float(times.diff().min()) for times in signals.values()), default=None)
+        times = [] if land_at is None else [torch.as_tensor(land_at, dtype=torch.float64).cpu()]
+        times += [knots.detach().cpu() for knots in signals.values()]
+        return torch.cat(times) if times else None
 
     def needs_gradient(self) -> bool:
         """Whether anything explicit asks for a gradient."""
@@ -98,39 +101,70 @@ def _from_function(f: Callable[..., Tensor], y0: Any, batch_dims: int, args: Seq
     if not torch.isfinite(state).all():
         raise StateError("the initial state contains NaN or infinity")
     call, parameters = _explicit(f, tuple(args))
-
-    def single(given: Sequence[Tensor], t: Tensor, y: Tensor) -> Tensor:
-        rate = call(given, t[0], y[0])
-        return rate.unsqueeze(0) if isinstance(rate, Tensor) else rate  # the loop's first check says what is wrong
-
-    def batched(given: Sequence[Tensor], t: Tensor, y: Tensor) -> Tensor:
-        # (B, 1, ...) float64 would turn a float32 state into float64 at the first product.
-        real = y.real.dtype if y.is_complex() else y.dtype
-        return call(given, t.to(real).reshape(-1, *[1] * max(y.dim() - 1, 0)), y)
-
-    field = VectorField(batched if batch_dims else single, parameters)
+    field = VectorField(_for_many(call, state) if batch_dims else _for_one(call), parameters)
     batch = tuple(state.shape[:batch_dims])
     # What a closure captures is known to autograd alone; a module names its weights.
     default = "checkpointed" if isinstance(f, nn.Module) else "direct"
     return Problem(field, state if batch_dims else state.unsqueeze(0), batch, None, default)
 
 
-def _explicit(
-    f: Callable[..., Tensor], args: tuple[Any, ...]
-) -> tuple[Callable[[Sequence[Tensor], Tensor, Tensor], Tensor], tuple[Tensor, ...]]:
+_Call = Callable[[Sequence[Tensor], Tensor, Tensor], Tensor]
+"""(parameters, t, y) -> dy/dt."""
+
+
+def _for_one(call: _Call) -> _Call:
+    """A function of one system, called by the loop with a batch of one."""
+
+    def single(given: Sequence[Tensor], t: Tensor, y: Tensor) -> Tensor:
+        rate = call(given, t[0], y[0])
+        return rate.unsqueeze(0) if isinstance(rate, Tensor) else rate  # the loop's first check says what is wrong
+
+    return single
+
+
+def _for_many(call: _Call, state: Tensor) -> _Call:
+    """A function of samples like `state` (B, ...): t gets the shape (B, 1, ...).
+
+    Of float32 states it is float32: float64 would promote the state at the first product.
+    """
+    real, ones = state.real.dtype if state.is_complex() else state.dtype, (1,) * max(state.dim() - 1, 0)
+
+    def batched(given: Sequence[Tensor], t: Tensor, y: Tensor) -> Tensor:
+        return call(given, (t if t.dtype is real else t.to(real)).reshape(-1, *ones), y)
+
+    return batched
+
+
+def _explicit(f: Callable[..., Tensor], args: tuple[Any, ...]) -> tuple[_Call, tuple[Tensor, ...]]:
     """`f` with its tensor arguments and, for a module, its weights made explicit."""
     places = [position for position, value in enumerate(args) if isinstance(value, Tensor)]
     tensors = tuple(args[position] for position in places)
-    names = [name for name, _ in f.named_parameters()] if isinstance(f, nn.Module) else []
-    own = tuple(p for _, p in f.named_parameters()) if isinstance(f, nn.Module) else ()
+    if isinstance(f, nn.Module):
+        return _explicit_module(f, args, places, tensors)
+    if not tensors:
+        return (lambda given, t, y: f(t, y, *args)) if args else (lambda given, t, y: f(t, y)), ()
+    return (lambda given, t, y: f(t, y, *_replaced(args, places, given))), tensors
+
+
+def _explicit_module(
+    f: nn.Module, args: tuple[Any, ...], places: Sequence[int], tensors: tuple[Tensor, ...]
+) -> tuple[_Call, tuple[Tensor, ...]]:
+    names, own = [name for name, _ in f.named_parameters()], tuple(f.parameters())
 
     def call(parameters: Sequence[Tensor], t: Tensor, y: Tensor) -> Tensor:
         weights, given = parameters[: len(own)], parameters[len(own) :]
-        current = list(args)
-        for position, value in zip(places, given, strict=True):
-            current[position] = value
-        if isinstance(f, nn.Module) and not all(a is b for a, b in zip(weights, own, strict=True)):
-            return torch.func.functional_call(f, dict(zip(names, weights, strict=True)), (t, y, *current))
-        return f(t, y, *current)
+        current = _replaced(args, places, given) if places else args
+        if all(map(operator.is_, weights, own)):
+            rate: Tensor = f(t, y, *current)
+            return rate
+        return torch.func.functional_call(f, dict(zip(names, weights, strict=True)), (t, y, *current))
 
     return call, (*own, *tensors)
+
+
+def _replaced(args: Sequence[Any], places: Sequence[int], given: Sequence[Tensor]) -> list[Any]:
+    """The arguments with other tensors at these places."""
+    current = list(args)
+    for position, value in zip(places, given, strict=True):
+        current[position] = value
+    return current

@@ -15,6 +15,7 @@ from torch import Tensor
 from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import OptionError, listing, nearest
 from fieldsolver.stepping import Status, StepLog
+from fieldsolver.stepping.events import EventLog
 
 if TYPE_CHECKING:
     import xarray
@@ -31,6 +32,9 @@ class SolveStatistics:
         gradient: the gradient mode, ``"none"`` without one.
         accepted, rejected, nfev: steps kept, steps thrown away, evaluations of the right-hand side.
         smallest_dt, largest_dt: of the accepted steps.
+        stiffness_ratio: h|lambda| over the method's limit of stability, where it was largest: about 1 means that
+            stability holds the steps down and not accuracy; NaN where it was not measured.
+        stiff_from: the time from which a sample was found stiff; NaN where it was not.
         seconds: wall time.
     """
 
@@ -43,6 +47,8 @@ class SolveStatistics:
     nfev: Tensor
     smallest_dt: Tensor
     largest_dt: Tensor
+    stiffness_ratio: Tensor
+    stiff_from: Tensor
     seconds: float
 
     def __str__(self) -> str:
@@ -53,6 +59,11 @@ class SolveStatistics:
         steps = f"{span(self.accepted)} steps, {span(self.rejected)} rejected, {span(self.nfev)} evaluations"
         sizes = f"dt {self.smallest_dt.min().item():.4g} .. {self.largest_dt.max().item():.4g}"
         return f"{self.method} ({self.reason}): {steps}, {sizes}, {self.seconds:.2f} s"
+
+
+def succeeded(status: Tensor) -> Tensor:
+    """Which samples ended where they were meant to."""
+    return torch.isin(status, torch.tensor([int(s) for s in Status if s.success], device=status.device))
 
 
 @dataclass(frozen=True)
@@ -67,6 +78,7 @@ class Solution:
         stats: costs, and why this method was chosen.
         equation: the declared equation, or None.
         steps: the accepted steps.
+        events: what happened when, `EventLog`; None if no events were looked for.
         attributes: options of the solve, for the record.
     """
 
@@ -77,6 +89,7 @@ class Solution:
     stats: SolveStatistics
     equation: FieldEquation | None = None
     steps: StepLog | None = None
+    events: EventLog | None = None
     dense: Callable[[Tensor | float], Tensor] | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
 
@@ -106,8 +119,8 @@ class Solution:
 
     @property
     def success(self) -> bool:
-        """Whether every sample reached the end."""
-        return bool((self.status == Status.SUCCESS).all())
+        """Whether every sample reached the end, or a terminal event."""
+        return bool(succeeded(self.status).all())
 
     @property
     def outcomes(self) -> list[str]:
@@ -146,6 +159,6 @@ class Solution:
         return animate_solution(self, Path(path), field, fps)
 
     def __repr__(self) -> str:
-        early = int((self.status != Status.SUCCESS).sum())
+        early = int((~succeeded(self.status)).sum())
         what = "all samples finished" if early == 0 else f"{early} sample(s) ended early"
         return f"<Solution: {self.t.numel()} save points, y {tuple(self.y.shape)}, {what}; {self.stats}>"

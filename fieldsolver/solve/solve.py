@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -11,15 +10,29 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fieldsolver.equations import FieldEquation
+from fieldsolver.equations import Event, FieldEquation
+from fieldsolver.equations.events import EventFunction
 from fieldsolver.errors import FieldSolverWarning, OptionError, SolveFailed
-from fieldsolver.gradients import captures_gradients, solve_with_gradient
-from fieldsolver.methods import METHODS, Method, get_method
-from fieldsolver.stepping import Status, Trajectory
+from fieldsolver.gradients import captured_by_events, captures_gradients, solve_with_gradient
+from fieldsolver.methods import Method
+from fieldsolver.stepping import Status, StepLog, Trajectory
+from fieldsolver.stepping.controllers import Controller
+from fieldsolver.stepping.error_norm import Norm
+from fieldsolver.stepping.partial import take_partial
 
+from .events import events_of, labelled
+from .options import (
+    ToleranceOption,
+    check_step,
+    checked_span,
+    choose_method,
+    refuse_reserved,
+    resolved_tolerances,
+    save_times,
+)
 from .problem import Problem, make_problem
 from .progress import ProgressBar
-from .solution import Solution, SolveStatistics
+from .solution import Solution, SolveStatistics, succeeded
 from .stability_limit import CHECKS, check_fixed_step, warn_of_backward_diffusion
 
 
@@ -31,16 +44,24 @@ def solve(
     dt: float | None = None,
     save_at: Tensor | Sequence[float] | None = None,
     method: str = "auto",
-    rtol: float = 1e-6,
-    atol: float = 1e-9,
+    rtol: ToleranceOption = 1e-6,
+    atol: ToleranceOption = 1e-9,
     batch_dims: int | None = None,
     args: Sequence[Any] = (),
-    events: Sequence[Any] = (),
+    events: Sequence[Event] = (),
     until: Any = None,
     gradient: str | None = None,
     backend: str = "auto",
     dense: bool = False,
     max_steps: int = 100_000,
+    dt_min: float | None = None,
+    dt_max: float | None = None,
+    first_step: float | None = None,
+    controller: str | Controller = "pi",
+    norm: Norm | None = None,
+    land_at: Tensor | Sequence[float] | None = None,
+    restart_at: Tensor | Sequence[float] | None = None,
+    replay: StepLog | None = None,
     on_failure: str = "raise",
     check: str = "refuse",
     callback: Callable[[Tensor, Tensor], None] | None = None,
@@ -59,16 +80,28 @@ def solve(
         dt: size of fixed steps; None lets the method choose its steps by the tolerances.
         save_at: times to keep, in the order of the integration; None keeps both ends. They never change the steps.
         method: name of the scheme; ``"auto"`` chooses and says why in ``solution.stats``.
-        rtol: relative tolerance of adaptive steps.
-        atol: absolute tolerance of adaptive steps.
+        rtol: relative tolerance of adaptive steps: a number, a tensor that broadcasts against one state, or a dict with
+            a number per field.
+        atol: absolute tolerance, likewise.
         batch_dims: plain functions only: 0, one system with a scalar `t`; 1, independent samples ``(B, ...)`` with `t`
             of shape ``(B, 1, ...)``.
         args: further arguments of a plain function; tensors among them get gradients.
-        events, until, seed: reserved for events, stopping conditions and noise; refused until these exist.
+        events: `fs.Event` objects, besides those of the equation; for plain functions of (t, y). What happened when is
+            in ``solution.events``, and the times are differentiable.
+        until, seed: reserved for stopping conditions and noise; refused until these exist.
         gradient: ``"checkpointed"``, ``"direct"`` or ``"none"``; None chooses.
         backend: ``"auto"`` or ``"torch"``.
         dense: keep the interpolant, so that ``solution(t)`` works.
         max_steps: attempted steps per sample.
+        dt_min: adaptive steps are not shortened below this; a sample that would need it ends.
+        dt_max: adaptive steps are not lengthened beyond this.
+        first_step: size of the first adaptive step; None chooses it by two evaluations.
+        controller: law of the adaptive step size: a name in `fieldsolver.stepping.controllers.CONTROLLERS`, or a
+            `Controller`.
+        norm: ``(B, *state) -> (B,)`` of the error over the tolerance; None is the root mean square over the state.
+        land_at: times on which adaptive steps end exactly. The knots of a `fs.Signal` are among them anyway.
+        restart_at: likewise, where f is discontinuous: the method and the controller start anew behind them.
+        replay: ``solution.steps`` of an earlier solve: the same steps, without error control.
         on_failure: ``"raise"`` raises `SolveFailed`, with the partial solution, once all samples have ended;
             ``"keep"`` returns it.
         check: what to do about a fixed step beyond the stability limit: ``"refuse"``, ``"warn"`` or ``"off"``.
@@ -83,113 +116,83 @@ def solve(
         OptionError, StateError: an option or the state cannot be; one sentence says what to type.
         StabilityError: a fixed step beyond a sharp stability limit.
         SolveFailed: a sample ended early and `on_failure` is ``"raise"``.
+        What f or the callback raises, and Ctrl-C, pass through with the partial solution as their ``.solution``.
     """
-    t0, t1 = _checked_span(t_span, backward)
+    t0, t1 = checked_span(t_span, backward)
     if on_failure not in ("raise", "keep"):
         raise OptionError(f"on_failure is 'raise' or 'keep', got {on_failure!r}")
-    check_tolerances(rtol, atol)
-    _refuse_reserved(events, until, seed, backend)
+    refuse_reserved(until, seed, backend)
     check_step(dt)
     if check not in CHECKS:
         raise OptionError(f"check is one of {CHECKS}, got {check!r}")
     problem = make_problem(f, y0, batch_dims, args)
+    watched = events_of(problem, events)
     scheme, reason = choose_method(method, dt)
+    relative, absolute = resolved_tolerances(rtol, atol, problem)
     if backward and problem.equation is not None:
         warn_of_backward_diffusion(problem.equation, t0 - t1)
     if problem.equation is not None and dt is not None:
         check_fixed_step(problem.equation, scheme, dt, check, t0)
-    times = _save_times(save_at, t0, t1)
-    mode = gradient if gradient is not None else _default_gradient(problem, t0)
+    times = save_times(save_at, t0, t1)
+    mode = gradient if gradient is not None else _default_gradient(problem, t0, watched)
+    steps = {
+        "dt": dt, "dt_min": dt_min, "dt_max": dt_max, "first_step": first_step, "controller": controller, "norm": norm,
+        "land_at": problem.landings(land_at) if dt is None and replay is None else land_at, "restart_at": restart_at,
+        "replay": replay,
+    }  # fmt: skip
 
     started = time.perf_counter()
-    with ProgressBar("solving", progress) as bar:
-        trajectory = solve_with_gradient(
-            mode, problem.field, scheme, problem.y0, t0, t1, dt=dt, rtol=rtol, atol=atol, save_at=times,
-            max_steps=max_steps, dense=dense, callback=callback, progress=bar if bar.wanted else None,
-            dt_max=problem.longest_step() if dt is None else None,
-        )  # fmt: skip
-    stats = _statistics(problem, trajectory, scheme, reason, mode, time.perf_counter() - started)
-    options = {"t0": t0, "t1": t1, "rtol": rtol, "atol": atol} | ({} if dt is None else {"dt": dt})
-    return _finished(_label(problem, trajectory, times, stats, options), on_failure)
 
+    def finished(trajectory: Trajectory) -> Solution:
+        why = _noting_stiffness(reason, trajectory) if method == "auto" else reason
+        stats = _statistics(problem, trajectory, scheme, why, mode, time.perf_counter() - started)
+        options = {"t0": t0, "t1": t1, "rtol": _plain(rtol), "atol": _plain(atol)} | ({} if dt is None else {"dt": dt})
+        return _label(problem, trajectory, times, stats, options)
 
-def choose_method(name: str, dt: float | None) -> tuple[Method, str]:
-    """The scheme of that name, and the reason; ``"auto"`` takes rk4 for fixed steps and tsit5 for chosen ones."""
-    if not isinstance(name, str):
-        raise OptionError(f"method is a name such as 'tsit5', got {name!r}")
-    if name != "auto":
-        return get_method(name), "asked for"
-    if dt is not None:
-        return METHODS["rk4"], "auto: fixed steps were asked for, and rk4 has the largest stable step per evaluation"
-    return METHODS["tsit5"], "auto: explicit adaptive steps of order 5"
-
-
-def check_step(dt: Any) -> None:
-    """Refuse what is no step size; None means adaptive steps."""
-    if dt is None:
-        return
-    if isinstance(dt, bool) or not isinstance(dt, (int, float)) or not (math.isfinite(dt) and dt > 0):
-        raise OptionError(f"dt is a positive step size, got {dt!r}")
-
-
-def _checked_span(t_span: Sequence[float], backward: bool) -> tuple[float, float]:
     try:
-        ends = [float(value) for value in t_span]
-    except (TypeError, ValueError):
-        raise OptionError(f"t_span is a pair of numbers such as (0.0, 10.0), got {t_span!r}") from None
-    if len(ends) != 2:
-        raise OptionError(f"t_span is a pair (start, end), got {len(ends)} value(s); times to keep belong in save_at=")
-    t0, t1 = ends
-    if not (math.isfinite(t0) and math.isfinite(t1)):
-        raise OptionError(f"t_span must be finite, got ({t0:g}, {t1:g})")
-    if t0 == t1:
-        raise OptionError(f"t_span starts and ends at {t0:g}; give two different times")
-    if (t1 < t0) != backward:
-        hint = "pass backward=True to integrate backwards" if t1 < t0 else "drop backward=True, or swap the ends"
-        raise OptionError(f"t_span runs from {t0:g} to {t1:g}; {hint}")
-    return t0, t1
+        with ProgressBar("solving", progress) as bar:
+            trajectory = solve_with_gradient(
+                mode, problem.field, scheme, problem.y0, t0, t1, rtol=relative, atol=absolute, save_at=times,
+                max_steps=max_steps, dense=dense, callback=callback, progress=bar if bar.wanted else None,
+                events=watched, **steps,
+            )  # fmt: skip
+    except (Exception, KeyboardInterrupt) as error:
+        partial = take_partial(error)
+        if partial is not None:
+            error.solution = finished(partial)  # type: ignore[attr-defined]  # any exception can carry it
+            error.add_note("fieldsolver: what was solved up to here is in this exception's .solution")
+        raise
+    return _finished(finished(trajectory), on_failure)
 
 
-def _refuse_reserved(events: Sequence[Any], until: Any, seed: int | None, backend: str) -> None:
-    for name, given in (("events", len(events) > 0), ("until", until is not None), ("seed", seed is not None)):
-        if given:
-            raise OptionError(f"{name}= is reserved and does nothing in this version; leave it out")
-    if backend not in ("auto", "torch"):
-        raise OptionError(f"backend is 'auto' or 'torch', got {backend!r}")
+def _noting_stiffness(reason: str, trajectory: Trajectory) -> str:
+    """The reason for the method, with what was learned on the way; a stiff problem deserves a warning."""
+    found = trajectory.stats.stiff_from
+    stiff = found[torch.isfinite(found)]
+    if not stiff.numel():
+        return reason
+    what = f"{stiff.numel()} of {found.numel()} sample(s) became stiff, the first at t = {stiff.min().item():.4g}"
+    warnings.warn(
+        f"{what}: stability holds the explicit steps down, not accuracy, and there is no implicit method yet; expect "
+        "many steps, or take a method with a longer stability interval (fieldsolver list methods)",
+        FieldSolverWarning,
+        stacklevel=3,
+    )
+    return f"{reason}; {what}"
 
 
-def check_tolerances(rtol: float, atol: float) -> None:
-    """Refuse tolerances that no step could meet."""
-    for name, value in (("rtol", rtol), ("atol", atol)):
-        if not (isinstance(value, (int, float)) and math.isfinite(value) and value >= 0):
-            raise OptionError(f"{name} is a number that is not negative, got {value!r}")
-    if rtol == 0 and atol == 0:
-        raise OptionError("rtol and atol cannot both be zero: no step would ever be accurate enough")
+def _plain(tolerance: ToleranceOption) -> Any:
+    """As an attribute of a file."""
+    if isinstance(tolerance, Tensor):
+        return tolerance.flatten().tolist()
+    return str(dict(tolerance)) if isinstance(tolerance, Mapping) else tolerance
 
 
-def _save_times(save_at: Tensor | Sequence[float] | None, t0: float, t1: float) -> Tensor:
-    if save_at is None:
-        return torch.tensor([t0, t1], dtype=torch.float64)
-    try:
-        times = torch.as_tensor(save_at, dtype=torch.float64).detach().cpu()
-    except (TypeError, ValueError, RuntimeError):
-        raise OptionError(f"save_at is a list of times or a tensor, got {save_at!r}") from None
-    if times.dim() != 1 or times.numel() == 0:
-        raise OptionError(f"save_at is a list of at least one time, got shape {tuple(times.shape)}")
-    # linspace in float32 ends a rounding error beyond the span; a stray of that size is the end itself.
-    slack = 1e-6 * abs(t1 - t0)
-    low, high = min(t0, t1), max(t0, t1)
-    inside = times.clamp(low, high)
-    strays = (times - inside).abs() > slack
-    wrong = times[strays | times.isnan()]
-    if wrong.numel():
-        raise OptionError(f"save_at has the time {wrong[0].item():g} outside the span [{low:g}, {high:g}]")
-    return inside
-
-
-def _default_gradient(problem: Problem, t0: float) -> str:
+def _default_gradient(problem: Problem, t0: float, events: Sequence[EventFunction]) -> str:
     if not torch.is_grad_enabled():
         return "none"
+    if captured_by_events(problem.field, t0, problem.y0, events) is not None:
+        return "direct"
     if problem.needs_gradient():
         return problem.default_gradient
     if problem.equation is None and captures_gradients(problem.field, t0, problem.y0):
@@ -203,7 +206,7 @@ def _statistics(
     costs = trajectory.stats
     shaped = {
         name: problem.to_user(getattr(costs, name))
-        for name in ("accepted", "rejected", "nfev", "smallest_dt", "largest_dt")
+        for name in ("accepted", "rejected", "nfev", "smallest_dt", "largest_dt", "stiffness_ratio", "stiff_from")
     }
     return SolveStatistics(method=method.name, reason=reason, backend="torch", gradient=mode, seconds=seconds, **shaped)
 
@@ -220,6 +223,7 @@ def _label(
         stats=stats,
         equation=problem.equation,
         steps=trajectory.steps,
+        events=labelled(trajectory.events, problem.equation),
         dense=None if dense is None else lambda t: problem.to_user(dense(t), torch.as_tensor(t).dim()),
         attributes=options,
     )
@@ -239,7 +243,7 @@ def _finished(solution: Solution, on_failure: str) -> Solution:
     if solution.success:
         return solution
     status, t_end = solution.status.reshape(-1), solution.t_end.reshape(-1)
-    failed = torch.nonzero(status != Status.SUCCESS).flatten()
+    failed = torch.nonzero(~succeeded(status)).flatten()
     first = int(failed[0])
     message = (
         f"{failed.numel()} of {status.numel()} sample(s) ended early; sample {first} at t = {t_end[first].item():.6g}: "

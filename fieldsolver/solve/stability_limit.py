@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from fieldsolver.equations import FieldEquation
 from fieldsolver.equations.knowledge import Bound, LinearPart, linear_part
 from fieldsolver.errors import FieldSolverWarning, OptionError, StabilityError
-from fieldsolver.methods import METHODS, Method
+from fieldsolver.methods import METHODS, ButcherTableau, Method
 from fieldsolver.methods.explicit_runge_kutta import ExplicitRungeKutta
 
 CHECKS = ("refuse", "warn", "off")
@@ -36,12 +37,51 @@ class StepLimit:
 
 def step_limit(method: Method, linear: LinearPart) -> StepLimit:
     """Limit for the decaying and neutral modes of `linear`; growing modes grow whatever the step."""
-    if not isinstance(method, ExplicitRungeKutta):
+    region = stability_region(method)
+    if region is None:
         raise OptionError(f"no stability region is known for method {method.name!r}")
     if linear.eigenvalues is not None:
-        dt = _limit_from_eigenvalues(method, linear.eigenvalues)
+        dt = _limit_from_eigenvalues(region, linear.eigenvalues)
         return StepLimit(method.name, dt, linear.bound.kind == "exact")
-    return StepLimit(method.name, _limit_from_box(method, linear.bound), exact=False)
+    return StepLimit(method.name, _limit_from_box(region, linear.bound), exact=False)
+
+
+class StabilityRegion(Protocol):
+    """The z = dt lambda for which a step does not grow.
+
+    Attributes:
+        real_interval: largest x such that [-x, 0] belongs to it.
+        imaginary_interval: largest y such that [-iy, iy] belongs to it.
+    """
+
+    @property
+    def real_interval(self) -> float: ...
+    @property
+    def imaginary_interval(self) -> float: ...
+
+    def exit_radius(self, angle: float) -> float:
+        """First radius outside on the ray `angle` away from the imaginary axis, in the left half plane."""
+        ...
+
+
+class _RungeKuttaRegion:
+    """Where ``|R(z)| <= 1``."""
+
+    def __init__(self, tableau: ButcherTableau) -> None:
+        self.real_interval = tableau.real_interval
+        self.imaginary_interval = tableau.imaginary_interval
+        self._coefficients = np.array([float(c) for c in tableau.stability_polynomial()])
+
+    def exit_radius(self, angle: float) -> float:
+        return _exit(self._coefficients, angle)
+
+
+def stability_region(method: Method) -> StabilityRegion | None:
+    """The region of a method: that of its tableau, or what it knows itself; None if its steps change its formula."""
+    if isinstance(method, ExplicitRungeKutta):
+        return _RungeKuttaRegion(method.tableau)
+    region: StabilityRegion | None = getattr(method, "stability", None)
+    return region
 
 
 def check_fixed_step(equation: FieldEquation, method: Method, dt: float, check: str, t: float = 0.0) -> None:
@@ -53,7 +93,7 @@ def check_fixed_step(equation: FieldEquation, method: Method, dt: float, check: 
     """
     if check not in CHECKS:
         raise OptionError(f"check is one of {CHECKS}, got {check!r}")
-    if check == "off" or not isinstance(method, ExplicitRungeKutta):
+    if check == "off" or stability_region(method) is None:
         return
     linear = linear_part(equation, t)
     limit = step_limit(method, linear)
@@ -90,8 +130,8 @@ def warn_of_backward_diffusion(equation: FieldEquation, duration: float) -> None
 
 
 def all_limits(linear: LinearPart) -> list[StepLimit]:
-    """The limits of every method."""
-    return [step_limit(method, linear) for method in METHODS.values()]
+    """The limits of every method with a stability region."""
+    return [step_limit(method, linear) for method in METHODS.values() if stability_region(method) is not None]
 
 
 def _advice(linear: LinearPart, method: Method, dt: float) -> str:
@@ -110,13 +150,13 @@ def evaluations_per_step(method: Method) -> int:
     return method.stages - int(method.fsal)
 
 
-def _limit_from_box(method: ExplicitRungeKutta, bound: Bound) -> float:
+def _limit_from_box(region: StabilityRegion, bound: Bound) -> float:
     """Spectrum somewhere in a box: its left corners and the end of its imaginary side must be stable."""
     corners = np.array([bound.lowest, bound.lowest + 1j * bound.imaginary, 1j * bound.imaginary])
-    return _limit_from_eigenvalues(method, corners)
+    return _limit_from_eigenvalues(region, corners)
 
 
-def _limit_from_eigenvalues(method: ExplicitRungeKutta, eigenvalues: np.ndarray) -> float:
+def _limit_from_eigenvalues(region: StabilityRegion, eigenvalues: np.ndarray) -> float:
     values = eigenvalues[(eigenvalues.real <= 1e-12 * np.abs(eigenvalues).max(initial=1.0))]
     values = values[np.abs(values) > 0]
     if values.size == 0:
@@ -126,28 +166,27 @@ def _limit_from_eigenvalues(method: ExplicitRungeKutta, eigenvalues: np.ndarray)
     imaginary = values[np.abs(values.real) <= 1e-12 * scale]
     limits = [math.inf]
     if real.size and np.abs(real.real).max() > 1e-12 * scale:
-        limits.append(method.tableau.real_interval / float(np.abs(real.real).max()))
+        limits.append(region.real_interval / float(np.abs(real.real).max()))
     if imaginary.size and np.abs(imaginary.imag).max() > 1e-12 * scale:
-        limits.append(method.tableau.imaginary_interval / float(np.abs(imaginary.imag).max()))
+        limits.append(region.imaginary_interval / float(np.abs(imaginary.imag).max()))
     oblique = values[(np.abs(values.imag) > 1e-12 * scale) & (np.abs(values.real) > 1e-12 * scale)]
     if oblique.size:
-        limits.append(_oblique_limit(method, oblique))
+        limits.append(_oblique_limit(region, oblique))
     return min(limits)
 
 
-def _oblique_limit(method: ExplicitRungeKutta, values: np.ndarray) -> float:
-    """Smallest exit of ``dt * eigenvalue`` from ``|R(z)| <= 1`` over eigenvalues off both axes.
+def _oblique_limit(region: StabilityRegion, values: np.ndarray) -> float:
+    """Smallest exit of ``dt * eigenvalue`` from the region over eigenvalues off both axes.
 
     A table of exits over the angle to the imaginary axis ranks all eigenvalues; the limit comes from the exact exits of
     those that rank first. The table is logarithmic, because close to that axis the exit can vary without bound.
     """
-    coefficients = np.array([float(c) for c in method.tableau.stability_polynomial()])
-    angles = np.arctan2(np.abs(values.real), np.abs(values.imag))  # R has real coefficients: one quadrant is enough
+    angles = np.arctan2(np.abs(values.real), np.abs(values.imag))  # its coefficients are real: one quadrant is enough
     table = np.geomspace(max(angles.min(), 1e-14), np.pi / 2, TABLE)
-    exits = np.array([_exit(coefficients, angle) for angle in table])
+    exits = np.array([region.exit_radius(angle) for angle in table])
     estimate = np.interp(np.log(angles), np.log(table), np.log(exits)) - np.log(np.abs(values))
     first = np.argsort(estimate)[:CANDIDATES]
-    return min(_exit(coefficients, angles[i]) / float(np.abs(values[i])) for i in first)
+    return min(region.exit_radius(angles[i]) / float(np.abs(values[i])) for i in first)
 
 
 def _exit(coefficients: np.ndarray, angle: float) -> float:

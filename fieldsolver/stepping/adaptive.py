@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from torch import Tensor
 
@@ -13,6 +15,7 @@ from .arithmetic import Arithmetic, Array, pick
 from .batch import Batch
 from .controllers import (
     Controller,
+    History,
     factor_after_acceptance,
     factor_after_rejection,
     remember_acceptance,
@@ -24,7 +27,7 @@ from .error_norm import Norm, Tolerance, error_norm, host_error_norm, suits_host
 from .initial_step import initial_step
 from .ledger import Ledger
 from .status import Status
-from .targets import Targets
+from .targets import End, Targets
 
 LAST_STEP_STRETCH = 1.01
 """A step that comes this close to its target is stretched to reach it: no sliver remains."""
@@ -48,7 +51,7 @@ class AdaptiveSteps:
     estimate = True
 
     def __init__(
-        self, targets: Targets, error_order: int, rtol: Tolerance, atol: Tolerance, controller: Controller, *,
+        self, targets: Targets | End, error_order: int, rtol: Tolerance, atol: Tolerance, controller: Controller, *,
         dt_min: float = 0.0, dt_max: float = np.inf, first_step: float | None = None, norm: Norm | None = None,
     ) -> None:  # fmt: skip
         self.targets = targets
@@ -83,10 +86,15 @@ class AdaptiveSteps:
         """Set out with steps of these sizes (n,)."""
         self.xp = scalar_ops if batch.xp is np and batch.rows.size == 1 else batch.xp
         self._host_norm = batch.xp is np and suits_host(batch.y, self.rtol, self.atol, self.norm)
-        t = self._lowered(batch.t)
+        t, furthest = self._lowered(batch.t), max(abs(self.targets.t0), abs(self.targets.t1))
+        self._always_enough = max(20.0 * math.ulp(furthest), self.dt_min)  # `_smallest`, wherever t may be
         self.size = self.xp.maximum(self._lowered(size), self._smallest(t))
         self.targets.start(t, self.xp)
         self.history = start_history(self.controller, self.size, self.xp)
+
+    def resume(self, size: Array, history: History, xp: Arithmetic) -> None:
+        """Go on with the next sizes (n,) and the history of an earlier run."""
+        self.xp, self.size, self.history, self._host_norm = xp, size, history, False
 
     def propose(self, batch: Batch) -> tuple[Array, Array]:
         """The wanted step, or the remainder if the step would nearly reach its target."""
@@ -94,8 +102,10 @@ class AdaptiveSteps:
         target = self.targets.target()
         remaining = target - t
         lands = xp.minimum(self.size * LAST_STEP_STRETCH, self.largest) >= xp.abs(remaining)
-        dt = xp.where(lands, remaining, self.targets.direction * self.size)
-        t_new = xp.where(lands, target, t + dt)
+        dt = self.targets.direction * self.size
+        t_new = t + dt
+        if xp is not np or lands.any():
+            dt, t_new = xp.where(lands, remaining, dt), xp.where(lands, target, t_new)
         dt, t_new = self._lifted(dt), self._lifted(t_new)
         return (dt if batch.all_running else batch.xp.where(batch.running, dt, 0.0)), t_new
 
@@ -107,6 +117,8 @@ class AdaptiveSteps:
         if batch.all_running and (fits if self.xp is scalar_ops else fits.all()):
             self._after_acceptance(size, error, k, self._lowered(batch.t))
             return self._lifted(fits), None
+        if self.xp is np:
+            return self._sort_out_on_host(size, error, fits, k, batch.t, batch.all_running)
         accepted, failed = self._sort_out(size, error, fits, k, self._lowered(batch.t))
         return self._lifted(accepted), self._lifted(failed) if batch.xp is not np or np.any(failed) else None
 
@@ -131,6 +143,27 @@ class AdaptiveSteps:
         status = xp.where(xp.isfinite(error), int(Status.DT_UNDERFLOW), int(Status.NON_FINITE))
         return accepted, xp.where(failed, status, 0)
 
+    def _sort_out_on_host(
+        self, size: np.ndarray, error: np.ndarray, fits: np.ndarray, k: Array, t: np.ndarray, all_move: bool
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """The same for NumPy, where the few rejected samples are looked up."""
+        law, moving = self.controller, size > 0.0
+        accepted = fits if all_move else fits & moving
+        rejected = np.flatnonzero(accepted ^ moving)
+        wanted = self._uncut(size * factor_after_acceptance(law, error, size, self.history, k, np), size)
+        order = k[rejected] if isinstance(k, np.ndarray) else k
+        wanted[rejected] = size[rejected] * factor_after_rejection(law, error[rejected], order, np)
+        limited = self._limited(wanted, t)
+        self.size = limited if all_move else np.where(moving, limited, self.size)
+        self.history = remember_acceptance(law, error, size, self.history, np, accepted)
+        self.history.highest_factor[rejected] = 1.0
+        failed = rejected[size[rejected] <= self._smallest(t[rejected])]
+        if failed.size == 0:
+            return accepted, None
+        status = np.zeros(size.size, dtype=np.int64)
+        status[failed] = np.where(np.isfinite(error[failed]), int(Status.DT_UNDERFLOW), int(Status.NON_FINITE))
+        return accepted, status
+
     def _uncut(self, wanted: Array, size: Array) -> Array:
         """A step that was cut to land on a time says little about how large the next one may be."""
         if self.targets.next is None:
@@ -138,6 +171,8 @@ class AdaptiveSteps:
         return self.xp.maximum(wanted, self.xp.where(size < self.size, self.size, 0.0))
 
     def _limited(self, size: Array, t: Array) -> Array:
+        if self.xp is np and size.min() >= self._always_enough:
+            return np.minimum(size, self.largest)
         return self.xp.minimum(self.xp.maximum(size, self._smallest(t)), self.largest)
 
     def _smallest(self, t: Array) -> Array:

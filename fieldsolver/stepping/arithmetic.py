@@ -21,7 +21,7 @@ Arithmetic = Any
 """`numpy`, `scalar_ops` or `tensor_ops`."""
 
 SMALL = 32
-"""Entries of one state up to which broadcasting a mask costs more than copying it."""
+"""Entries of one state up to which broadcasting a mask costs more than copying it, on a CPU."""
 
 
 def arithmetic_on(device: torch.device) -> Arithmetic:
@@ -38,8 +38,8 @@ def spread(mask: Array, like: Tensor) -> Tensor:
     """Booleans (n,) on the device of a state (n, *state), shaped to choose from it."""
     flags = mask if isinstance(mask, Tensor) else torch.from_numpy(mask).to(like.device)
     flags = flags.view(-1, *[1] * (like.dim() - 1))
-    samples = flags.shape[0]
-    return flags.expand(like.shape).contiguous() if samples < like.numel() <= SMALL * samples else flags
+    slow = like.device.type == "cpu" and flags.shape[0] < like.numel() <= SMALL * flags.shape[0]
+    return flags.expand(like.shape).contiguous() if slow else flags
 
 
 def pick(values: Array, places: np.ndarray) -> Array:

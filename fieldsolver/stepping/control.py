@@ -76,6 +76,7 @@ class Attempt:
         field: the right-hand side of these samples, for the stages that only an interpolant needs.
         nfev: evaluations of f in this attempt.
         interruption: what cut some of the steps short: their y_new lies beyond `t_new`, which is inside the step.
+        everyone: True where all steps are known to be accepted; False says nothing.
     """
 
     rows: np.ndarray
@@ -90,6 +91,7 @@ class Attempt:
     field: VectorField
     nfev: int = 0
     interruption: Interruption | None = None
+    everyone: bool = False
 
     def booked_dt(self) -> np.ndarray:
         """(n,) signed sizes, those of cut steps up to where they were cut."""
@@ -103,7 +105,7 @@ class Attempt:
 
     def accepted_dt(self) -> np.ndarray:
         """(n,) signed sizes of the accepted steps, 0 for the other samples."""
-        return self.dt if self.accepted.all() else np.where(self.accepted, self.dt, 0.0)
+        return self.dt if self.everyone or self.accepted.all() else np.where(self.accepted, self.dt, 0.0)
 
 
 class Observer(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
 
 import numpy as np
 import torch
@@ -12,6 +11,8 @@ from torch import Tensor
 
 from fieldsolver.errors import OptionError
 from fieldsolver.methods import Step
+from fieldsolver.methods.compiled import kernels
+from fieldsolver.methods.host_runge_kutta import HOST_ENTRIES, as_array
 
 Tolerance = float | Tensor
 """A number, or a real tensor that broadcasts against one state (shape *state)."""
@@ -44,40 +45,57 @@ def error_norm(step: Step, rtol: Tolerance, atol: Tolerance, norm: Norm | None =
         return fine if step.coarse_error is None else combined(fine, size(_ratio(step.coarse_error, scale)))
 
 
-HOST_ENTRIES = 1 << 14
-"""Up to so many numbers numpy on the host is several times faster than as many tensor operations."""
-
-
 def suits_host(y: Tensor, rtol: Tolerance, atol: Tolerance, norm: Norm | None) -> bool:
-    """Whether `host_error_norm` can take the place of `error_norm` for states like y, and is the faster one."""
+    """Whether `host_error_norm` can take the place of `error_norm` for states like y, and is the faster one.
+
+    The size of the batch plays no part: a sample's numbers must not depend on how many others there are.
+    """
     plain = norm is None and not isinstance(rtol, Tensor) and not isinstance(atol, Tensor)
-    return plain and y.device.type == "cpu" and y.is_floating_point() and 0 < y.numel() <= HOST_ENTRIES
+    real = y.device.type == "cpu" and y.dtype in (torch.float32, torch.float64)
+    return plain and real and 0 < y.numel() <= HOST_ENTRIES * y.shape[0]
 
 
 def host_error_norm(step: Step, rtol: float, atol: float) -> np.ndarray:
     """`error_norm` (B,) in float64, for small real states on the host."""
     if step.error is None:
         raise OptionError("the method made no error estimate; give dt= for fixed steps")
-    samples = step.y.shape[0]
-    y, y_new, error = (part.numpy(force=True).reshape(samples, -1) for part in (step.y, step.y_new, step.error))
+    y, y_new, error = as_array(step.y), as_array(step.y_new), as_array(step.error)
+    fine = _scaled_rms(y, y_new, error, rtol, atol)
+    if step.coarse_error is None:
+        return fine
+    both = np.hypot(fine, 0.1 * _scaled_rms(y, y_new, as_array(step.coarse_error), rtol, atol))
+    return fine * (fine / np.maximum(both, np.finfo(np.float64).tiny))
+
+
+def _scaled_rms(y: np.ndarray, y_new: np.ndarray, error: np.ndarray, rtol: float, atol: float) -> np.ndarray:
+    """(B,); compiled or not, it is the same to the last bit."""
+    samples, real = y.shape[0], y.dtype.type
+    compiled = kernels()
+    if compiled is not None:
+        parts = y.reshape(-1), y_new.reshape(-1), error.reshape(-1)
+        norms: np.ndarray = compiled.scaled_rms(*parts, real(rtol), real(atol), samples)
+        return norms
     with np.errstate(all="ignore"):
-        scale = np.maximum(np.abs(y), np.abs(y_new)) * rtol + atol
-        size = _root_mean_square(error / scale + 0.0 * scale)
-        if step.coarse_error is None:
-            return size
-        coarse = _root_mean_square(step.coarse_error.numpy(force=True).reshape(samples, -1) / scale)
-        both = np.hypot(size, 0.1 * coarse)
-        return size * (size / np.maximum(both, np.finfo(np.float64).tiny))
+        scale = np.maximum(np.abs(y), np.abs(y_new))
+        scale *= rtol
+        scale += atol
+        ratio = error / scale
+        ratio += scale - scale  # an infinite scale, of an infinite y_new, must not make the ratio 0
+        square = (ratio * ratio).reshape(samples, -1)
+        return np.sqrt(_sums(square.astype(np.float64, copy=False)) / square.shape[1])
 
 
-def _root_mean_square(ratio: np.ndarray) -> np.ndarray:
-    square = (ratio * ratio).astype(np.float64, copy=False)
-    return np.sqrt(square @ _mean_weights(square.shape[1]))
+FEW = 8
 
 
-@cache
-def _mean_weights(entries: int) -> np.ndarray:
-    return np.full(entries, 1.0 / entries)
+def _sums(values: np.ndarray) -> np.ndarray:
+    """Row sums of (B, N), term by term: NumPy's own summation takes another order for other shapes."""
+    if values.shape[1] > FEW:
+        return np.cumsum(values, axis=1)[:, -1]
+    total = values[:, 0]
+    for i in range(1, values.shape[1]):
+        total = total + values[:, i]
+    return total
 
 
 def _ratio(error: Tensor, scale: Tensor) -> Tensor:

@@ -24,10 +24,12 @@ from .fixed import FixedSteps, GivenSteps
 from .interruption import Interrupter, LiveInterrupter
 from .interruption_log import ReplayedInterrupter
 from .ledger import Ledger
-from .loop import run
+from .loop import Run
+from .partial import keep_partial
 from .save_times import SaveTimes
 from .saving import SavePoints
 from .step_log import ReplayedSteps, StepLog, StepRecorder
+from .stiffness_watch import StiffnessWatch
 from .targets import Targets, checked_times
 from .trajectory import Statistics, Trajectory
 from .vector_field import VectorField, unselectable
@@ -62,6 +64,7 @@ def integrate(
     progress: Progress | None = None,
     replay: StepLog | None = None,
     observers: Sequence[Observer] = (),
+    fused: bool = False,
 ) -> Trajectory:
     """Integrate B independent samples from t0 to t1 (t1 < t0 integrates backward).
 
@@ -93,6 +96,8 @@ def integrate(
         progress: called with the done fraction of the slowest sample.
         replay: repeat exactly these steps, without error control.
         observers: further observers of the accepted steps.
+        fused: let explicit Runge-Kutta methods compute small real states on the host with less overhead and without
+            a graph; rounding differs.
 
     Raises:
         OptionError: options that make no sense, alone or together.
@@ -112,18 +117,30 @@ def integrate(
     interrupter = _interrupter(method, y0, t0, t1, events, control, replay)
     saves, recorder = SavePoints(SaveTimes.checked(save_at, t0, t1)), StepRecorder()
     kept = DenseOutput(t0, t1) if dense else None
-    watchers: list[Observer] = [saves, recorder, *([kept] if kept else []), *observers]
+    watch = [StiffnessWatch()] if isinstance(control, AdaptiveSteps) else []
+    watchers: list[Observer] = [saves, recorder, *watch, *([kept] if kept else []), *observers]
     if callback is not None or progress is not None:
         watchers.append(_UserHooks(callback, progress, t0, t1))
-    y_end, ledger = run(
+    going = Run(
         field, method, y0, t0, t1, control, watchers,
         max_steps=max_steps if replay is None else len(replay) + 1,
         compact=field.selectable and callback is None,
-        interrupter=interrupter, chunk=1 if callback is not None else None,
+        interrupter=interrupter, chunk=1 if callback is not None else None, fused=fused,
     )  # fmt: skip
-    steps = recorder.log(ledger)
-    statistics, happened = Statistics.of(ledger, steps), None if interrupter is None else interrupter.log()
-    return Trajectory(saves.result(), y_end, steps.t_end, steps.status, statistics, steps, kept, happened)
+
+    def trajectory() -> Trajectory:
+        y_end, steps = going.finish(), recorder.log(going.ledger)
+        statistics, happened = Statistics.of(going.ledger, steps), None if interrupter is None else interrupter.log()
+        return Trajectory(saves.result(), y_end, steps.t_end, steps.status, statistics, steps, kept, happened)
+
+    try:
+        while going.running():
+            going.advance()
+    except (Exception, KeyboardInterrupt) as error:  # of f, of the callback, or of the user: it goes on its way
+        going.abandon()
+        keep_partial(error, trajectory())
+        raise
+    return trajectory()
 
 
 def _interrupter(
@@ -132,14 +149,14 @@ def _interrupter(
 ) -> Interrupter | None:  # fmt: skip
     if replay is not None:
         found = replay.interruptions
-        known = found is None or found.direction.shape[1] in (0, len(events))
-        if not known:
+        if found is not None and found.direction.shape[1] not in (0, len(events)):
             raise OptionError(
                 f"replay has the events of another run, with {found.direction.shape[1]} conditions instead of "
                 f"{len(events)}; pass events= as they were"
             )
         return ReplayedInterrupter(found, events, method, y0.shape[0]) if events or found is not None else None
-    targets = control.targets if isinstance(control, AdaptiveSteps) and control.targets.before.size else None
+    targets = control.targets if isinstance(control, AdaptiveSteps) else None
+    targets = targets if isinstance(targets, Targets) and targets.before.size else None
     if not events and targets is None:
         return None
     detector = EventDetector(events, method, samples=y0.shape[0], span=abs(t1 - t0)) if events else None

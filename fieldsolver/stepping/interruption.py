@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
+
+from fieldsolver.methods import Method
 
 from .batch import Batch
 from .control import Attempt
-from .events import EventDetector, EventLog, Watched
+from .events import EventDetector, EventFunction, EventLog, EventRecorder, Watched, repeat_events
 from .status import Status
 from .targets import Targets
 
@@ -61,7 +65,15 @@ class Interruption:
 
     def select(self, rows: np.ndarray) -> Interruption:
         """Some of the samples (increasing), those that are watched among them; without the new states."""
-        return Interruption(*(values[rows] for values in self.arrays()), self._watched_among(rows))
+        which, theta, t, t_next, direction = (values[rows] for values in self.arrays())
+        return Interruption(which, theta, t, t_next, direction, self._watched_among(rows))
+
+    def repeated(
+        self, events: Sequence[EventFunction], method: Method, attempt: Attempt, recorder: EventRecorder
+    ) -> Interruption:
+        """The same with the new states, computed from another attempt at the same steps; its events are logged."""
+        places, y = repeat_events(events, method, attempt, self, recorder)
+        return Interruption(*self.arrays(), self.watched, places=places, y=y)
 
     def events(self) -> int:
         """How many events happen."""
@@ -70,9 +82,22 @@ class Interruption:
     def _watched_among(self, rows: np.ndarray) -> Watched:
         return self.watched.at(np.searchsorted(rows, self.watched.places))
 
-    def arrays(self) -> tuple[np.ndarray, ...]:
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """What samples are selected by."""
         return self.which, self.theta, self.t, self.t_next, self.direction
+
+
+def go_on(batch: Batch, method: Method, interruption: Interruption) -> None:
+    """Set the interrupted samples to where they go on from; the method starts anew."""
+    which = interruption.which
+    if not which.any():
+        return
+    batch.t = batch.xp.where(batch.array(which), batch.array(interruption.t_next), batch.t)
+    if interruption.y is not None and interruption.places is not None:
+        places = torch.from_numpy(interruption.places).to(batch.y.device)
+        batch.y = batch.y.index_copy(0, places, interruption.y)
+    if batch.memory:
+        batch.restart(method, which)
 
 
 class Interrupter(Protocol):

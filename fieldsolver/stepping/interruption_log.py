@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from fieldsolver.methods import Method
 
 from .batch import Batch
 from .control import Attempt
-from .events import EventFunction, EventLog, EventRecorder, Watched, repeat_events
+from .events import EventFunction, EventLog, EventRecorder, Watched
 from .interruption import Interruption
 from .ledger import Ledger
 
@@ -54,7 +54,7 @@ class InterruptionRecorder:
         own = np.flatnonzero(found.which)
         rows = attempt.rows[own]
         numbers = ledger.accepted[rows] - 1
-        self._found.append((rows, numbers, found.theta[own], found.t[own], found.t_next[own], found.direction[own]))
+        self._found.append((rows, numbers + 1, found.theta[own], found.t[own], found.t_next[own], found.direction[own]))
         rows = attempt.rows[found.watched.places]
         self._watched.append((rows, ledger.accepted[rows] - 1, found.watched))
 
@@ -64,10 +64,13 @@ class InterruptionRecorder:
             return None
         columns = [np.concatenate(parts) for parts in zip(*self._found, strict=True)]
         order = np.lexsort((columns[1], columns[0]))
+        row, step, theta, t, t_next, direction = (column[order] for column in columns)
         sample, number = (np.concatenate([part[i] for part in self._watched]) for i in (0, 1))
         watched = Watched.together([part for _, _, part in self._watched])
         later = np.lexsort((number, sample))  # stable: those of one step stay in their order
-        return InterruptionLog(*(c[order] for c in columns), sample[later], number[later], watched.select(later))
+        return InterruptionLog(
+            row, step, theta, t, t_next, direction, sample[later], number[later], watched.select(later)
+        )
 
 
 class ReplayedInterrupter:
@@ -103,8 +106,7 @@ class ReplayedInterrupter:
         found = None if self._log is None else self._look_up(self._log, attempt, numbers)
         if found is None:
             return None
-        places, y = repeat_events(self._events, self._method, attempt, found, self._recorder)
-        return Interruption(*found.arrays(), found.watched, places=places, y=y)
+        return found.repeated(self._events, self._method, attempt, self._recorder)
 
     def log(self) -> EventLog | None:
         """The events, with their graph where there is one."""
@@ -126,4 +128,4 @@ class ReplayedInterrupter:
         places = np.repeat(np.arange(count.size), count)
         within_step = np.arange(places.size) - np.repeat(np.cumsum(count) - count, count)
         watched = log.watched.select(np.repeat(first, count) + within_step).at(places)
-        return Interruption(*found.arrays(), watched)
+        return replace(found, watched=watched)

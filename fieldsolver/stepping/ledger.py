@@ -20,6 +20,7 @@ class Ledger:
         rejected: steps thrown away.
         nfev: evaluations of f, counted while the sample was being stepped.
         stiffness: h |lambda| over the boundary of stability, the largest seen; NaN where it was not measured.
+        stiff_from: where the sample was found stiff; NaN where it was not.
     """
 
     t: np.ndarray
@@ -28,12 +29,13 @@ class Ledger:
     rejected: np.ndarray
     nfev: np.ndarray
     stiffness: np.ndarray
+    stiff_from: np.ndarray
 
     @classmethod
     def open(cls, samples: int, t0: float) -> Ledger:
         """Empty books at t0."""
         status, accepted, rejected, nfev = np.zeros((4, samples), dtype=np.int64)
-        return cls(np.full(samples, t0), status, accepted, rejected, nfev, np.full(samples, np.nan))
+        return cls(np.full(samples, t0), status, accepted, rejected, nfev, *np.full((2, samples), np.nan))
 
     def running(self, rows: np.ndarray) -> np.ndarray:
         """Which of these samples are still being integrated."""
@@ -43,15 +45,29 @@ class Ledger:
         """Close the books of some samples."""
         self.status[rows] = status
 
-    def book(self, rows: np.ndarray, dt: np.ndarray, t_new: np.ndarray, accepted: np.ndarray, nfev: int) -> None:
-        """Enter one attempt; dt = 0 marks samples that rested."""
-        if rows.size == self.t.size and accepted.all():
-            self.nfev += nfev
-            self.accepted += 1
-            self.t[:] = t_new
+    def book(
+        self, rows: np.ndarray, dt: np.ndarray, t_new: np.ndarray, accepted: np.ndarray, nfev: int,
+        everyone: bool = False,
+    ) -> None:  # fmt: skip
+        """Enter one attempt; dt = 0 marks samples that rested; `everyone`: all steps are known to be accepted."""
+        if rows.size == self.t.size:
+            self._book_all(dt, t_new, accepted, nfev, everyone)
             return
         moved = dt != 0.0
         self.nfev[rows] += nfev * moved
         self.accepted[rows] += accepted
         self.rejected[rows] += moved & ~accepted
         self.t[rows[accepted]] = t_new[accepted]
+
+    def _book_all(self, dt: np.ndarray, t_new: np.ndarray, accepted: np.ndarray, nfev: int, everyone: bool) -> None:
+        """Of a batch that is complete, and so in order: no row has to be looked up."""
+        if everyone:
+            self.nfev += nfev
+            self.accepted += 1
+            self.t[:] = t_new
+            return
+        moved = dt != 0.0
+        self.nfev += nfev * moved
+        self.accepted += accepted
+        self.rejected += moved & ~accepted
+        np.copyto(self.t, t_new, where=accepted)

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fieldsolver.methods import Method
+from fieldsolver.methods.compiled import load_kernels
+from fieldsolver.methods.host_runge_kutta import on_host
 
 from .arithmetic import Array, arithmetic_on, masked
 from .batch import Batch, Rest, finite_samples
 from .control import Attempt, Observer, StepControl
-from .interruption import Interrupter, Interruption
+from .interruption import Interrupter, Interruption, go_on
 from .ledger import Ledger
 from .random_numbers import RandomState
 from .status import Status
@@ -29,6 +30,10 @@ CHUNK = 16
 """Attempts between two host reads on a device."""
 CHUNK_BYTES = 64 * 2**20
 """What the stages of a chunk may take; large states make shorter chunks, whose waits cost them nothing."""
+
+PATIENCE = 300
+"""Attempts of one run after which the compiled loops are loaded, which takes about a second. They give the same numbers
+as NumPy, so it does not matter which runs of a process have them."""
 
 
 class Run:
@@ -46,6 +51,7 @@ class Run:
         compact: whether ended samples may be taken out of the batch.
         interrupter: looks for events and jumps; None without any.
         chunk: attempts between two host reads; None chooses: 1 on the host.
+        fused: whether the method may take its form for small states on the host, which leaves no graph.
 
     Attributes:
         batch: the samples that are still being worked on.
@@ -55,11 +61,14 @@ class Run:
     def __init__(
         self, field: VectorField, method: Method, y0: Tensor, t0: float, t1: float, control: StepControl,
         observers: Sequence[Observer], *, max_steps: int, compact: bool,
-        interrupter: Interrupter | None = None, chunk: int | None = None,
+        interrupter: Interrupter | None = None, chunk: int | None = None, fused: bool = False,
     ) -> None:  # fmt: skip
-        self.method, self.t1, self.control, self.observers = method, t1, control, observers
+        self.t1, self.control, self.observers = t1, control, observers
         self.max_steps, self.compact, self.interrupter = max_steps, compact, interrupter
         self.batch, k1, self.ledger = _start(field, method, y0, t0, t1)
+        self.method = on_host(method, y0, k1) if fused else method
+        self.batch.plain = self.method is not method
+        self._patience = PATIENCE if self.batch.plain else None
         self.chunk = self._chunk(y0) if chunk is None else chunk
         self._attempts = 0
         self._open = self._unsure = True  # whether samples are running, and whether that may have changed
@@ -81,9 +90,16 @@ class Run:
         """One chunk of attempts."""
         if self.compact and not self.batch.all_running:
             self._compact()
+        if self._attempts == self._patience:
+            load_kernels()
         attempts = [self._attempt() for _ in range(min(self.chunk, self.max_steps - self._attempts))]
         for attempt in attempts if self.batch.xp is np else _to_host(attempts):
             self._settle(attempt)
+
+    def abandon(self) -> None:
+        """End what still runs, where it is."""
+        running = self.ledger.running(np.arange(self.ledger.status.size))
+        self.ledger.end(np.flatnonzero(running), Status.INTERRUPTED)
 
     def finish(self) -> Tensor:
         """The last accepted states (B, *state)."""
@@ -99,9 +115,12 @@ class Run:
         nfev = method.stages - method.saved_evaluations(batch.memory)
         step = batch.attempt(method, dt, estimate=control.estimate)
         accepted, failed = control.judge(step, batch, dt)
-        attempt = Attempt(batch.rows, t, t_new, dt, accepted, failed, step, batch.y, batch.memory, batch.field, nfev)
+        everyone = batch.xp is np and bool(accepted.all())
+        attempt = Attempt(
+            batch.rows, t, t_new, dt, accepted, failed, step, batch.y, batch.memory, batch.field, nfev, None, everyone
+        )
         interruption = self._interrupt(attempt) if self.interrupter is not None else None
-        batch.advance(step, accepted, attempt.t_new)
+        batch.advance(step, accepted, attempt.t_new, everyone)
         control.arrived(batch, accepted, attempt.t_new)
         if interruption is not None:
             self._go_on(interruption)
@@ -130,12 +149,8 @@ class Run:
     def _go_on(self, interruption: Interruption) -> None:
         """Set the interrupted samples to where they go on from, without a past."""
         batch, which = self.batch, interruption.which
-        batch.t = batch.xp.where(batch.array(which), batch.array(interruption.t_next), batch.t)
-        if interruption.y is not None and interruption.places is not None:
-            places = torch.from_numpy(interruption.places).to(batch.y.device)
-            batch.y = batch.y.index_copy(0, places, interruption.y)
+        go_on(batch, self.method, interruption)
         if batch.memory:
-            batch.restart(self.method, which)
             self.ledger.nfev[batch.rows[which]] += 1
         largest = interruption.largest_dt
         self.control.restart(batch.array(which), None if largest is None else batch.array(largest))
@@ -143,15 +158,17 @@ class Run:
     def _settle(self, attempt: Attempt) -> None:
         """Books and observers of one attempt."""
         ledger, rows, accepted = self.ledger, attempt.rows, attempt.accepted
-        ledger.book(rows, attempt.booked_dt(), attempt.t_new, accepted, attempt.nfev)
-        ended = accepted & (attempt.t_new == self.t1)
+        ledger.book(rows, attempt.booked_dt(), attempt.t_new, accepted, attempt.nfev, attempt.everyone)
+        ended = attempt.t_new == self.t1
+        if not attempt.everyone:
+            ended &= accepted
         any_ended = ended.any()
         if any_ended:
             ledger.end(rows[ended], Status.SUCCESS)
         if attempt.failed is not None:
             gone = attempt.failed != 0
             ledger.end(rows[gone], attempt.failed[gone])
-        if accepted.any():
+        if attempt.everyone or accepted.any():
             for observer in self.observers:
                 observer.after(attempt, ledger)
         self._unsure |= bool(any_ended) or attempt.failed is not None
@@ -176,21 +193,6 @@ class Run:
             return 1
         largest = CHUNK_BYTES // max(1, y0.numel() * y0.element_size() * (self.method.stages + 3))
         return max(1, min(CHUNK, largest))
-
-
-def run(
-    field: VectorField, method: Method, y0: Tensor, t0: float, t1: float, control: StepControl,
-    observers: Sequence[Observer], **options: Any,
-) -> tuple[Tensor, Ledger]:  # fmt: skip
-    """Integrate until every sample has ended; the arguments are those of `Run`.
-
-    Returns:
-        The last accepted states (B, *state), and the books.
-    """
-    going = Run(field, method, y0, t0, t1, control, observers, **options)
-    while going.running():
-        going.advance()
-    return going.finish(), going.ledger
 
 
 def _start(field: VectorField, method: Method, y0: Tensor, t0: float, t1: float) -> tuple[Batch, Tensor, Ledger]:

@@ -25,7 +25,7 @@ class SaveTimes:
         self.times = times
         self.direction = 1.0 if t1 >= t0 else -1.0
         self._ahead = self.direction * times  # increasing
-        self._wall = np.append(self._ahead, np.inf)
+        self._wall = np.append(times, self.direction * np.inf)
         self.first = int(np.searchsorted(self._ahead, self.direction * t0, side="right"))
 
     @classmethod
@@ -49,9 +49,13 @@ class SaveTimes:
         """(B,) integers: the next save point of each sample, after those at t0."""
         return np.full(samples, self.first)
 
-    def any_due(self, following: np.ndarray, t_new: np.ndarray) -> bool:
-        """Whether a step to `t_new` (n,) could pass the next save point of any sample; quick, asked at every step."""
-        return bool((self.direction * t_new >= self._wall[following]).any())
+    def walls(self, following: np.ndarray) -> np.ndarray:
+        """(n,) the times of these next save points; infinity behind the last one."""
+        return self._wall[following]
+
+    def any_due(self, walls: np.ndarray, t_new: np.ndarray) -> bool:
+        """Whether a step to `t_new` (n,) could pass one of the `walls` (n,); quick, asked at every step."""
+        return bool((t_new >= walls if self.direction > 0 else t_new <= walls).any())
 
     def due(
         self, following: np.ndarray, t_new: np.ndarray, accepted: np.ndarray

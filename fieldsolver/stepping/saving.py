@@ -32,13 +32,15 @@ class SavePoints:
         """Save points at t0 hold the initial state."""
         self._method = method
         self._following = self.save_times.start(batch.rows.size)
+        self._walls = self.save_times.walls(self._following)
         self._saved = unreached(self.save_times.times.size, batch.y)
         for i in range(self.save_times.first):
             self._store(np.full(batch.rows.size, i), batch.rows, batch.y)
 
     def after(self, attempt: Attempt, ledger: Ledger) -> None:
         """Fill the save points that the accepted steps have passed."""
-        if not self.save_times.any_due(self._following[attempt.rows], attempt.t_new):
+        walls = self._walls if attempt.rows.size == self._walls.size else self._walls[attempt.rows]
+        if not self.save_times.any_due(walls, attempt.t_new):
             return
         due = self.save_times.due(self._following[attempt.rows], attempt.t_new, attempt.accepted)
         if due is not None:
@@ -49,6 +51,7 @@ class SavePoints:
             ledger.nfev[attempt.rows[inside]] += self._method.extra_stages
             self._store(index, attempt.rows[sample], values)
             self._following[attempt.rows] += np.bincount(sample, minlength=attempt.rows.size)
+            self._walls = self.save_times.walls(self._following)
 
     def result(self) -> Tensor:
         """(T, B, *state)."""

@@ -19,7 +19,6 @@ from .interruption_log import InterruptionLog, InterruptionRecorder
 from .ledger import Ledger
 from .status import Status
 
-
 Values = np.ndarray | Tensor
 """(B,) float64 on the host."""
 
@@ -149,6 +148,8 @@ class ReplayedSteps:
     def propose(self, batch: Batch) -> tuple[Array, Array]:
         """Row after row of the log."""
         n, rows = self._row, batch.rows
+        if n >= len(self._t):  # the rest of a chunk on a device
+            return batch.xp.zeros_like(batch.t), batch.t
         following = self._t[n + 1] if n + 1 < len(self._t) else self._t_end
         t_new = np.where(self._last == n, self._t_end, following)[rows]
         self._row += 1

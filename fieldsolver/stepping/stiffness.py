@@ -44,7 +44,7 @@ STIFF_STEPS = 15
 """So many steps beyond the boundary are a stiff problem."""
 CALM_STEPS = 6
 """So many steps in a row below it forget them."""
-LOOK_EVERY = 10
+LOOK_EVERY = 20
 """Looking costs as much as a dozen tensor operations: every tenth attempt is enough as long as nothing is found."""
 
 Terms = tuple[tuple[int, float], ...]
@@ -179,7 +179,12 @@ def is_due(counter: StiffnessCounter, attempt: int) -> bool:
         counter: on the host.
         attempt: number of attempts so far.
     """
-    return attempt % LOOK_EVERY == 0 or bool(np.any((counter.stiff_steps > 0.0) & np.logical_not(counter.detected)))
+    return attempt % LOOK_EVERY == 0 or any_suspect(counter)
+
+
+def any_suspect(counter: StiffnessCounter) -> bool:
+    """Whether a sample has taken stiff steps, but too few to be sure; reads the counter."""
+    return bool(np.any((counter.stiff_steps > 0.0) & np.logical_not(counter.detected)))
 
 
 def _nonzero(row: Sequence[Fraction]) -> Terms:

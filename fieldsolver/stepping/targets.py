@@ -15,6 +15,24 @@ from fieldsolver.errors import OptionError
 from .arithmetic import Arithmetic, Array, pick
 
 
+class End:
+    """The end alone, as a number or tensor: what a single step needs to know.
+
+    Args:
+        t1: the time that steps must not pass.
+        direction: +1 or -1, the sign of the steps.
+    """
+
+    next = None
+
+    def __init__(self, t1: Array, direction: float) -> None:
+        self.t1, self.direction = t1, direction
+
+    def target(self) -> Array:
+        """t1."""
+        return self.t1
+
+
 class Targets:
     """Times (L,) on which steps end exactly, the last one being t1; each sample has its own next one.
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 Operand = Tensor | float
+_DTYPES: dict[type | None, torch.dtype] = {bool: torch.bool, int: torch.int64}
 
 
 def where(condition: Tensor, x: Operand, y: Operand) -> Tensor:
@@ -73,14 +74,14 @@ def isfinite(x: Tensor) -> Tensor:
     return torch.isfinite(x)
 
 
-def zeros_like(x: Tensor) -> Tensor:
-    """Zeros of the same shape, dtype and device."""
-    return torch.zeros_like(x)
+def zeros_like(x: Tensor, dtype: type | None = None) -> Tensor:
+    """Zeros of the same shape and device, and of the same dtype unless `bool` or `int` is asked for."""
+    return torch.zeros_like(x, dtype=_DTYPES.get(dtype))
 
 
-def full_like(x: Tensor, value: float) -> Tensor:
-    """One number in the same shape, dtype and device."""
-    return torch.full_like(x, value)
+def full_like(x: Tensor, value: float, dtype: type | None = None) -> Tensor:
+    """One number in the same shape and device, and of the same dtype unless `bool` or `int` is asked for."""
+    return torch.full_like(x, value, dtype=_DTYPES.get(dtype))
 
 
 def spacing(x: Tensor) -> Tensor:

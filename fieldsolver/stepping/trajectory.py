@@ -25,6 +25,7 @@ class Statistics:
         largest_dt: size of the largest accepted step; NaN without any.
         stiffness_ratio: largest h |lambda| over the boundary of stability of the method, averaged over some steps:
             near 1 stability limits the steps, not accuracy. NaN where the method cannot tell.
+        stiff_from: the time from which the sample was found stiff; NaN if it was not.
     """
 
     accepted: Tensor
@@ -33,13 +34,14 @@ class Statistics:
     smallest_dt: Tensor
     largest_dt: Tensor
     stiffness_ratio: Tensor
+    stiff_from: Tensor
 
     @classmethod
     def of(cls, ledger: Ledger, steps: StepLog) -> Statistics:
         """Copy the books, and look up the sizes of the steps."""
         counts = (count.copy() for count in (ledger.accepted, ledger.rejected, ledger.nfev))
-        sizes = steps.extreme_sizes()
-        return cls(*(torch.from_numpy(values) for values in (*counts, *sizes, ledger.stiffness.copy())))
+        stiffness = (ledger.stiffness.copy(), ledger.stiff_from.copy())
+        return cls(*(torch.from_numpy(values) for values in (*counts, *steps.extreme_sizes(), *stiffness)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,7 @@ def test_second_derivatives_in_time_are_those_of_the_solution() -> None:
 @pytest.mark.parametrize("method", ["rk4", "implicit_adams"])
 def test_gradcheck_on_a_grid(method: str, options: dict[str, Any]) -> None:
     t = torch.tensor([0.0, 0.6, 1.0], dtype=F64)
+    options = options | ({"max_iters": 30} if method == "implicit_adams" else {})
 
     def solution(y0: Tensor, a: Tensor) -> Tensor:
         return fs.odeint(lambda t, y: a * torch.sin(y) + t, y0, t, method=method, options=options)
@@ -224,12 +225,14 @@ def test_frozen_parameters_and_no_parameters() -> None:
     assert net.weight.grad is None
     assert net.bias.grad is not None
     (alone,) = torch.autograd.grad(fs.odeint_adjoint(lambda t, y: -y, y0, t, adjoint_params=()).sum(), y0)
-    torch.testing.assert_close(alone, torch.full_like(y0, torch.e**-1), rtol=1e-7, atol=1e-8)
+    torch.testing.assert_close(alone, torch.full_like(y0, 1.0 + torch.e**-1), rtol=1e-7, atol=1e-8)
 
 
 def test_a_parameter_that_f_does_not_use_gets_zero_or_nothing() -> None:
     unused, y0 = torch.zeros(2, dtype=F64, requires_grad=True), start()
-    fs.odeint_adjoint(lambda t, y: -y, y0, torch.tensor([0.0, 1.0], dtype=F64), adjoint_params=(unused,)).sum().backward()
+    fs.odeint_adjoint(
+        lambda t, y: -y, y0, torch.tensor([0.0, 1.0], dtype=F64), adjoint_params=(unused,)
+    ).sum().backward()
     assert unused.grad is None or not unused.grad.any()
 
 

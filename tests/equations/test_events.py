@@ -54,7 +54,7 @@ def test_arguments_that_cannot_be(options: dict[str, Any], sentence: str) -> Non
 
 
 def test_a_condition_is_text_or_a_function() -> None:
-    with pytest.raises(fs.OptionError, match="the condition of an event is text .* got int"):
+    with pytest.raises(fs.OptionError, match=r"the condition of an event is text .* got int"):
         fs.Event(1)  # type: ignore[arg-type]
 
 
@@ -88,7 +88,9 @@ def test_lists_of_events() -> None:
 
 
 def test_on_a_grid_a_condition_is_one_number_per_sample() -> None:
-    make = lambda *e, **o: fs.FieldEquation("du/dt = -u", grid=GRID, boundary=fs.Periodic(), events=e, **o)  # noqa: E731
+    def make(*e, **o):
+        return fs.FieldEquation("du/dt = -u", grid=GRID, boundary=fs.Periodic(), events=e, **o)
+
     with pytest.raises(EquationTypeError, match=r"varies in space, .* write mean\(...\) or integral\(...\)"):
         make(fs.Event("u - 1"))
     with pytest.raises(EquationTypeError, match="varies in space"):
@@ -188,10 +190,13 @@ def test_resets_reach_the_walls_and_not_beyond_a_mask() -> None:
 
 def test_fields_on_grids_of_their_own() -> None:
     coarse, fine = fs.Grid(shape=4, extent=1.0), fs.Grid(shape=8, extent=1.0)
-    make = lambda *events: fs.FieldEquation(  # noqa: E731
-        "du/dt = restrict(v) - u;  dv/dt = prolong(u) - v", grid={"u": coarse, "v": fine}, boundary=fs.Neumann(0),
-        events=events,
-    )  # fmt: skip
+
+    def make(*events):
+        return fs.FieldEquation(
+            "du/dt = restrict(v) - u;  dv/dt = prolong(u) - v", grid={"u": coarse, "v": fine}, boundary=fs.Neumann(0),
+            events=events,
+        )  # fmt: skip
+
     equation = make(fs.Event("mean(v) - 1", reset={"u": "restrict(v)"}))
     (event,) = equation.event_functions()
     y = torch.rand(2, 12, dtype=torch.float64)
@@ -201,7 +206,7 @@ def test_fields_on_grids_of_their_own() -> None:
     assert torch.equal(new[:, 4:], y[:, 4:])
     with pytest.raises(EquationTypeError, match="reset of 'u' by event"):
         make(fs.Event("mean(v)", reset={"u": "v"}))
-    with pytest.raises(EquationTypeError, match="more_v|v"):
+    with pytest.raises(EquationTypeError, match=r"the condition of event .mean"):
         equation.event_functions([fs.Event("mean(u) - mean(v)")])
 
 
@@ -220,7 +225,8 @@ def test_functions_beside_text() -> None:
     (event,) = equation.event_functions()
     y = torch.tensor([[1.0], [3.0]], dtype=torch.float64)
     torch.testing.assert_close(values(equation, event, 2.0, y), y[:, 0] - 2.0)
-    assert not event.selectable and torch.equal(after(equation, event, 2.0, y), torch.zeros_like(y))
+    assert not event.selectable
+    assert torch.equal(after(equation, event, 2.0, y), torch.zeros_like(y))
 
 
 def test_events_that_are_declared_later() -> None:
@@ -242,14 +248,16 @@ def test_functions_of_a_plain_right_hand_side() -> None:
 
     t, one = torch.zeros(1, dtype=torch.float64), torch.tensor([[2.0, 3.0]], dtype=torch.float64)
     (event,) = function_events([fs.Event(low, reset=lambda t, y: y + 1)], batch_dims=0)
-    assert event.name == "low" and not event.selectable
+    assert event.name == "low"
+    assert not event.selectable
     torch.testing.assert_close(event.condition((), t, one), torch.tensor([2.0], dtype=torch.float64))
     assert event.reset is not None
     torch.testing.assert_close(event.reset((), t, one), one + 1)
     many, times = one.repeat(3, 1), torch.arange(3, dtype=torch.float64)
     batched = fs.Event(lambda t, y: y[..., 0] - t, reset=lambda t, y: y * t)
     (event,) = function_events([batched], batch_dims=1)
-    assert event.name == "event 0" and event.reset is not None
+    assert event.name == "event 0"
+    assert event.reset is not None
     torch.testing.assert_close(event.condition((), times, many), many[:, 0] - times)
     torch.testing.assert_close(event.reset((), times, many), many * times[:, None])
 
@@ -257,14 +265,20 @@ def test_functions_of_a_plain_right_hand_side() -> None:
 @pytest.mark.parametrize("batch_dims", [0, 1])
 def test_functions_that_return_something_else(batch_dims: int) -> None:
     t, y = torch.zeros(3 if batch_dims else 1, dtype=torch.float64), torch.ones(3 if batch_dims else 1, 2).double()
-    make = lambda *a, **o: function_events([fs.Event(*a, **o, name="odd")], batch_dims=batch_dims)[0]  # noqa: E731
-    with pytest.raises(fs.StateError, match="condition of event 'odd' returned shape .* one number per sample"):
+
+    def make(*a, **o):
+        return function_events([fs.Event(*a, **o, name="odd")], batch_dims=batch_dims)[0]
+
+    with pytest.raises(fs.StateError, match=r"condition of event 'odd' returned shape .* one number per sample"):
         make(lambda t, y: y).condition((), t, y)
     with pytest.raises(fs.StateError, match="condition of event 'odd' returned float"):
         make(lambda t, y: 1.0).condition((), t, y)
-    with pytest.raises(fs.StateError, match="dtype torch.bool"):
+    with pytest.raises(fs.StateError, match=r"dtype torch\.bool"):
         make(lambda t, y: y[..., 0] > 0).condition((), t, y)
-    first = lambda t, y: y[..., 0]  # noqa: E731
+
+    def first(t, y):
+        return y[..., 0]
+
     for wrong in (lambda t, y: y[..., :1], lambda t, y: y.float(), lambda t, y: 0.0):
         reset = make(first, reset=wrong).reset
         with pytest.raises(fs.StateError, match="reset of event 'odd' returned"):
@@ -280,7 +294,8 @@ def test_text_mentions_events_and_parses_back() -> None:
     event = fs.Event("v - 1", direction="up", reset={"v": "0.5*v"}, terminal=True, name="spike")
     equation = neuron(event)
     text = "dv/dt = (I - v)/tau\n# event spike: v - 1 crosses zero upwards; v -> 0.5*v; the end"
-    assert str(equation) == text and text in repr(equation)
+    assert str(equation) == text
+    assert text in repr(equation)
     again = fs.FieldEquation(str(equation), parameters={"I": 1.5, "tau": 2.0})
     assert again.right_sides == equation.right_sides
     (declared,) = equation.events
@@ -312,6 +327,6 @@ def test_front_ends_agree() -> None:
 def test_copies_keep_their_events() -> None:
     equation = neuron(fs.Event("v - 1", reset={"v": "0"}))
     y = torch.ones(2, 1, dtype=torch.float64)
-    for copied in (copy.deepcopy(equation), pickle.loads(pickle.dumps(equation))):  # noqa: S301
+    for copied in (copy.deepcopy(equation), pickle.loads(pickle.dumps(equation))):
         (event,) = copied.event_functions()
         assert torch.equal(values(copied, event, 0.0, y), torch.zeros(2, dtype=torch.float64))

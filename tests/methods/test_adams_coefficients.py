@@ -173,6 +173,8 @@ def test_sums_of_small_and_large_states_agree(dtype: torch.dtype) -> None:
     small = combine(weights, [d[:, :2, :3] for d in derivatives])
     for row in range(2):
         assert large[row].dtype == dtype
-        expected = sum(weights[:, row, j].to(derivatives[0].real.dtype).view(3, 1, 1) * derivatives[j] for j in range(5))
+        expected = sum(
+            weights[:, row, j].to(derivatives[0].real.dtype).view(3, 1, 1) * derivatives[j] for j in range(5)
+        )
         torch.testing.assert_close(large[row], expected)
         torch.testing.assert_close(small[row], expected[:, :2, :3])

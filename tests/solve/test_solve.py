@@ -265,7 +265,7 @@ class TestRefusals:
             ({"t_span": (0, 1), "on_failure": "ignore"}, "'raise' or 'keep'"),
             ({"t_span": (0, 1), "max_steps": 0}, "max_steps"),
             ({"t_span": (0, 1), "batch_dims": 2}, "batch_dims"),
-            ({"t_span": (0, 1), "events": [1]}, "reserved"),
+            ({"t_span": (0, 1), "events": [1]}, "events holds int, expected fs.Event"),
             ({"t_span": (0, 1), "backend": "jax"}, "backend"),
         ],
     )

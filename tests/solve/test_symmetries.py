@@ -39,7 +39,7 @@ def same_steps(one: Solution, other: Solution) -> bool:
 
 
 @pytest.mark.parametrize("method", adaptive_methods())
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(shift=st.integers(-200, 200).map(lambda n: n / 2))
 def test_time_has_no_origin(method: str, shift: float) -> None:
     """An explicit clock that is moved along: the same steps, and the same state at their end."""
@@ -54,7 +54,7 @@ def test_time_has_no_origin(method: str, shift: float) -> None:
 
 
 @pytest.mark.parametrize("method", adaptive_methods())
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(exponent=st.integers(-30, 30), angle=st.sampled_from([0.0, math.pi]))
 def test_a_linear_equation_knows_no_unit(method: str, exponent: int, angle: float) -> None:
     """Powers of two and signs are exact: the same bits."""
@@ -66,7 +66,7 @@ def test_a_linear_equation_knows_no_unit(method: str, exponent: int, angle: floa
 
 
 @pytest.mark.parametrize("method", adaptive_methods())
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(angle=st.floats(-math.pi, math.pi))
 def test_a_linear_equation_knows_no_phase(method: str, angle: float) -> None:
     phase = complex(math.cos(angle), math.sin(angle))
@@ -77,7 +77,7 @@ def test_a_linear_equation_knows_no_phase(method: str, angle: float) -> None:
 
 
 @pytest.mark.parametrize("method", adaptive_methods())
-@settings(max_examples=5)
+@settings(max_examples=3)
 @given(mirror=st.sampled_from(["swapped", "reflected"]))
 def test_coordinates_have_no_order(method: str, mirror: str) -> None:
     """y -> P y with a permutation or a reflection commutes with solving y' = A y as P A P^T."""
@@ -88,7 +88,7 @@ def test_coordinates_have_no_order(method: str, mirror: str) -> None:
     torch.testing.assert_close(seen.y[-1], P @ base.y[-1], rtol=1e-11, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["Kepler, eccentricity 0.6", "linear", "y' = y cos t"])
+@pytest.mark.parametrize("name", ["Kepler, eccentricity 0.6", "y' = y cos t"])
 @pytest.mark.parametrize("method", adaptive_methods())
 def test_forward_and_backward_returns_to_the_start(method: str, name: str) -> None:
     problem = REFERENCE_PROBLEMS[name]

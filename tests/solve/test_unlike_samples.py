@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import pytest
@@ -46,12 +47,18 @@ def starts(kinds: list[str], dtype: torch.dtype = torch.float64) -> Tensor:
 
 def run(y0: Tensor, method: str, **options: object) -> Solution:
     order = METHODS[method].order
-    tolerance = 1e-3 if order <= 2 else 1e-4 if order == 3 or y0.dtype == torch.float32 else 1e-7
+    tolerance = 1e-3 if order <= 2 else 1e-4 if order == 3 or y0.dtype == torch.float32 else 1e-6
     given = {"save_at": TIMES, "rtol": tolerance, "atol": tolerance / 10, "max_steps": 20_000, **options}
     with pytest.warns(fs.FieldSolverWarning) if y0[:, -1].eq(1).any() or y0[:, -1].eq(2).any() else _quiet():
         return fs.solve(
             unlike, y0, t_span=(0, 1.2), method=method, batch_dims=1, gradient="none", on_failure="keep", **given
         )
+
+
+@functools.cache
+def everyone(method: str, dtype: torch.dtype = torch.float64) -> Solution:
+    """One sample of each kind."""
+    return run(starts(list(KINDS), dtype), method)
 
 
 class _quiet:  # noqa: N801 (stands where pytest.warns stands)
@@ -72,10 +79,15 @@ def assert_same(one: Solution, i: int, other: Solution, j: int, rtol: float) -> 
             assert getattr(one.stats, name)[i] == getattr(other.stats, name)[j], name
 
 
-@pytest.mark.parametrize(("dtype", "rtol"), [(torch.float64, 1e-12), (torch.float32, 1e-5)])
-@pytest.mark.parametrize("method", adaptive_methods())
+@pytest.mark.parametrize(
+    ("method", "dtype", "rtol"),
+    [
+        *((method, torch.float64, 1e-12) for method in adaptive_methods()),
+        *((method, torch.float32, 1e-5) for method in ("tsit5", "dop853")),
+    ],
+)
 def test_each_sample_gets_what_it_gets_alone(method: str, dtype: torch.dtype, rtol: float) -> None:
-    together = run(starts(list(KINDS), dtype), method)
+    together = everyone(method, dtype)
     outcomes = {kind: fs.Status(s) for kind, s in zip(KINDS, together.status.tolist(), strict=True)}
     if dtype == torch.float32 and outcomes["blows up"] == fs.Status.NON_FINITE:
         outcomes["blows up"] = fs.Status.DT_UNDERFLOW  # single precision may overflow before the steps are too small
@@ -86,7 +98,7 @@ def test_each_sample_gets_what_it_gets_alone(method: str, dtype: torch.dtype, rt
 
 @pytest.mark.parametrize("method", adaptive_methods())
 def test_the_blow_up_ends_near_its_pole_and_the_failure_where_it_fails(method: str) -> None:
-    solution = run(starts(list(KINDS)), method)
+    solution = everyone(method)
     assert solution.t_end[KINDS.index("blows up")].item() == pytest.approx(1.0, abs=2e-3)
     crude = METHODS[method].order <= 3  # a long step may end beyond the wall that none of its stages has seen
     assert solution.t_end[KINDS.index("fails")].item() == pytest.approx(0.7, abs=0.05 if crude else 1e-6)
@@ -111,9 +123,9 @@ def test_the_order_and_the_size_of_the_batch_change_nothing(method: str) -> None
         assert_same(small, i, base, i, 1e-12)
 
 
-@pytest.mark.parametrize("method", adaptive_methods())
+@pytest.mark.parametrize("method", ["tsit5", "dop853"])
 def test_save_points_and_dense_output_change_nothing(method: str) -> None:
-    base = run(starts(list(KINDS)), method)
+    base = everyone(method)
     many = run(starts(list(KINDS)), method, save_at=torch.linspace(0, 1.2, 200, dtype=torch.float64), dense=True)
     assert torch.equal(base.status, many.status)
     assert torch.equal(base.t_end, many.t_end)

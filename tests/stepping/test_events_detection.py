@@ -136,7 +136,8 @@ def test_zeno_is_told_and_its_time_is_right() -> None:
 def test_max_events() -> None:
     ball = [event(height, "down", reset=bounce(1.0), max_events=3)]
     out = march(batch(falling), torch.tensor([[1.0, 0.0]], dtype=torch.float64), 100.0, 0.3, ball)
-    assert out.zeno.all() and len(out.log) == 4
+    assert out.zeno.all()
+    assert len(out.log) == 4
 
 
 @pytest.mark.parametrize("direction", ["up", "down", "both"])
@@ -174,14 +175,16 @@ def test_simultaneous_events_fire_in_declared_order() -> None:
     for order, end in (((double, add), 7.0), ((add, double), 12.0)):
         out = march(batch(line), start, 1.7, 0.4, order)
         np.testing.assert_allclose(out.y.item(), end + 0.7, rtol=1e-12)
-        assert list(out.log.event) == [0, 1] and out.log.y_before[1] == out.log.y_after[0]
+        assert list(out.log.event) == [0, 1]
+        assert out.log.y_before[1] == out.log.y_after[0]
 
 
 def test_watching_changes_no_step() -> None:
     seen = march(batch(falling), torch.tensor([[1.0, 0.0]], dtype=torch.float64), 1.0, 0.13, [event(height)])
     never = event(lambda p, t, y: y[:, 0] + 100.0)
     blind = march(batch(falling), torch.tensor([[1.0, 0.0]], dtype=torch.float64), 1.0, 0.13, [never])
-    assert torch.equal(seen.y, blind.y) and len(seen.log) == 1
+    assert torch.equal(seen.y, blind.y)
+    assert len(seen.log) == 1
 
 
 @pytest.mark.parametrize("dt", [0.1, 1.0, 0.513, 0.0513])
@@ -243,7 +246,8 @@ def test_a_reset_that_leaves_the_condition_alone_fires_once() -> None:
     """y counts; the clock t = 1 goes through zero and on."""
     tick = event(lambda p, t, y: t - 1.0, reset=lambda p, t, y: y + 1.0)
     out = march(batch(lambda t, y: torch.zeros_like(y)), torch.zeros(1, 1, dtype=torch.float64), 3.0, 0.3, [tick])
-    assert len(out.log) == 1 and out.y.item() == 1.0
+    assert len(out.log) == 1
+    assert out.y.item() == 1.0
 
 
 def test_integrate_and_fire_spikes() -> None:
@@ -311,10 +315,12 @@ def test_log_as_xarray() -> None:
     ball = [event(height, "down", reset=bounce(0.8), name="impact")]
     out = march(batch(falling), torch.tensor([[1.0, 0.0], [2.0, 0.0]], dtype=torch.float64), 1.0, 0.3, ball)
     data = out.log.to_xarray()
-    assert set(data["name"].values) == {"impact"} and data["y_before"].dims == ("event", "y_0")
+    assert set(data["name"].values) == {"impact"}
+    assert data["y_before"].dims == ("event", "y_0")
     np.testing.assert_allclose(data["y_after"].values[:, 1], -0.8 * data["y_before"].values[:, 1])
-    named = out.log.to_xarray(lambda y: {"h": y[:, 0], "v": y[:, 1]})
+    named = out.log.named(lambda y: {"h": y[:, 0], "v": y[:, 1]}, {}).to_xarray()
     np.testing.assert_allclose(named["h_before"].values, 0.0, atol=1e-11)
     never = event(lambda p, t, y: y[:, 0] + 100.0)
     nothing = march(batch(falling), torch.zeros(1, 2, dtype=torch.float64), 1.0, 0.3, [never])
-    assert nothing.log.to_xarray().sizes["event"] == 0 and len(nothing.log) == 0
+    assert nothing.log.to_xarray().sizes["event"] == 0
+    assert len(nothing.log) == 0

@@ -114,8 +114,8 @@ def _check_condition(left: str, node: Node, on_grid: bool) -> None:
         raise EquationTypeError(f"{left}, {node}, has {node.components} components; pick one, as in u[0], or dot(u, u)")
     if on_grid and node.depends & Depends.SPACE:
         raise EquationTypeError(
-            f"{left}, {node}, varies in space, but it needs one number per sample; write mean(...) or integral(...), or "
-            "a function of the packed state, fs.Event(lambda t, y: y[:, 0].flatten(1).amax(1) - 1)"
+            f"{left}, {node}, varies in space, but it needs one number per sample; write mean(...) or integral(...), "
+            "or a function of the packed state, fs.Event(lambda t, y: y[:, 0].flatten(1).amax(1) - 1)"
         )
     if not node.depends & (Depends.STATE | Depends.TIME):
         raise EquationTypeError(f"{left}, {node}, never changes; it must depend on a field or on t")

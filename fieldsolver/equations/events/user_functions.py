@@ -58,8 +58,8 @@ def user_condition(name: str, function: UserFunction, batch_dims: int) -> PureFu
         fits = tuple(value.shape) == expected or (not batch_dims and value.numel() == 1)
         if not fits or value.is_complex() or value.dtype == torch.bool:
             raise StateError(
-                f"the condition of event {name!r} returned shape {tuple(value.shape)} and dtype {value.dtype}, expected "
-                f"real {expected}, one number per sample; pick an entry, y[..., 0], or reduce, y.amax(-1)"
+                f"the condition of event {name!r} returned shape {tuple(value.shape)} and dtype {value.dtype}, "
+                f"expected real {expected}, one number per sample; pick an entry, y[..., 0], or reduce, y.amax(-1)"
             )
         return value.reshape(t.shape)
 

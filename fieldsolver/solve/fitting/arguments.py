@@ -14,6 +14,7 @@ from fieldsolver.equations.parameters import Positive
 from fieldsolver.errors import OptionError, listing, nearest
 from fieldsolver.methods import Method, adaptive_methods, get_method
 
+from ..events import refuse_events
 from .data import Observations, own_shape
 from .unknowns import Block, Unknowns
 
@@ -34,6 +35,7 @@ def check_options(
     """Refuse what does not depend on the data."""
     if not isinstance(equation, FieldEquation):
         raise OptionError(f"fit needs a FieldEquation, got {type(equation).__name__}")
+    refuse_events(equation, "fs.fit")
     if noise not in NOISES:
         raise OptionError(f"noise is one of {listing(NOISES)}, got {noise!r}{nearest(str(noise), NOISES)}")
     if uncertainty not in UNCERTAINTIES:

@@ -105,12 +105,19 @@ class Model:
         values = self.unknowns.values(x)
         y0 = self._initial_state(values, x.shape[0])
         mode = "none" if not graph else "direct" if y0.numel() <= LARGEST_RECORDED else "checkpointed"
+        adaptive = self.options.get("dt") is None and replay is None
         run = solve_with_gradient(
             mode, self._field(values), self.method, y0, self.t0, float(times[-1]), save_at=times, replay=replay,
-            dt_max=self._stable_step(x) if stable else None, **self.options,
+            dt_max=self._stable_step(x) if stable else None, land_at=self._knots() if adaptive else None,
+            **self.options,
         )  # fmt: skip
         reached = (run.status == Status.SUCCESS).to(self.device)
         return Predictions(self.equation.unpack(run.saved), reached, run.steps)
+
+    def _knots(self) -> Tensor | None:
+        """Times at which signals have their kinks; None without signals."""
+        signals = self.equation.layout.signals
+        return torch.cat([knots.detach().cpu() for knots in signals.values()]) if signals else None
 
     def _stable_step(self, x: Tensor) -> float | None:
         """`STABLE` times the smallest stability limit of the samples; None without a grid or a limit."""

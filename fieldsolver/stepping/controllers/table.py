@@ -40,10 +40,11 @@ _ALL = (
     _filter(
         "i", "Hairer, Norsett, Wanner, Solving Ordinary Differential Equations I (1993), eq. (II.4.13)", (1.0, 0.0, 0.0)
     ),
+    _filter("pi34", "Gustafsson, ACM Transactions on Mathematical Software 17 (1991) 533-554", (7 / 10, -4 / 10, 0.0)),
     _filter("pi42", f"{SODERLIND}, PI.4.2", (3 / 5, -1 / 5, 0.0)),
     _filter(
         "pid",
-        "Kennedy, Carpenter, Applied Numerical Mathematics 44 (2003) 139-181, as rounded in ARKODE (SUNDIALS)",
+        "the constants k1 = 0.58, k2 = 0.21, k3 = 0.1 of the PID controller in ARKODE (SUNDIALS)",
         (0.58, -0.21, 0.1),
     ),
     _filter("h211b", f"{SODERLIND}, H211b with b = 4", (1 / 4, 1 / 4, 0.0), (1 / 4, 0.0), smooth=True),

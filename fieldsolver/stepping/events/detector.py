@@ -132,7 +132,7 @@ class EventDetector:
             self._recorder = EventRecorder([event.name for event in self.events], y)
             rows = np.arange(t.size)
             values = [batched.call(event.condition, rows, times, y).to(torch.float64) for event in self.events]
-        value = torch.stack(values, dim=1).cpu().numpy()
+            value = torch.stack(values, dim=1).cpu().numpy()
         self._memory.place(rows, value, value == 0.0)
         self._accuracy = max(10 * ACCURACY, 64 * torch.finfo(y.dtype).eps)
 

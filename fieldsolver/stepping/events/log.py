@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from fieldsolver.errors import OptionError, listing, nearest
 from fieldsolver.results import provenance_attributes
 
 from .sampling import upload
@@ -32,6 +33,9 @@ class EventLog:
         t: (K,) float64; differentiable.
         y_before: (K, *state), states that the events found.
         y_after: (K, *state), states that they left; the same without a reset.
+        noted: (K,) host integers, where each comes in the order in which all samples together met them.
+        unpack: from states (K, *state) to fields by name; None: the state has no named parts.
+        dims: names of the axes of every field.
     """
 
     names: tuple[str, ...]
@@ -41,24 +45,32 @@ class EventLog:
     t: Tensor
     y_before: Tensor
     y_after: Tensor
+    noted: np.ndarray
+    unpack: Unpack | None = None
+    dims: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def named(self, unpack: Unpack, dims: Mapping[str, Sequence[str]]) -> EventLog:
+        """The same events of states that are made of fields."""
+        return replace(self, unpack=unpack, dims=dims)
+
+    def with_values(self, t: Tensor, y_before: Tensor, y_after: Tensor) -> EventLog:
+        """The same events, with other graphs."""
+        return replace(self, t=t, y_before=y_before, y_after=y_after)
 
     def __len__(self) -> int:
         return int(self.sample.size)
 
     def times(self, name: str, sample: int = 0) -> Tensor:
         """(k,) the times of one event of one sample, in order."""
-        own = (self.event == self.names.index(name)) & (self.sample == sample)
-        return self.t.index_select(0, upload(np.flatnonzero(own), self.t))
+        return self.t.index_select(0, self._own(name, sample))
 
-    def to_xarray(
-        self, unpack: Unpack | None = None, dims: Mapping[str, Sequence[str]] | None = None
-    ) -> xarray.Dataset:
-        """One row per event, along the dimension ``event``.
+    def states(self, name: str, sample: int = 0) -> tuple[Tensor, Tensor]:
+        """(k, *state) each: the states before and after one event of one sample, in order."""
+        picked = self._own(name, sample)
+        return self.y_before.index_select(0, picked), self.y_after.index_select(0, picked)
 
-        Args:
-            unpack: from states (K, *state) to the fields by name, ``equation.unpack``; None keeps one variable ``y``.
-            dims: names of the axes of every field behind the first; made up where nothing is given.
-        """
+    def to_xarray(self) -> xarray.Dataset:
+        """One row per event along the dimension ``event``; the fields, or ``y``, before and after it."""
         import xarray
 
         variables: dict[str, Any] = {
@@ -68,12 +80,18 @@ class EventLog:
             "t": ("event", _array(self.t), {"units": "1", "long_name": "time of the event"}),
         }
         for when, y in (("before", self.y_before), ("after", self.y_after)):
-            for name, values in ({"y": y} if unpack is None else unpack(y)).items():
-                axes = (dims or {}).get(name) or [f"{name}_{axis}" for axis in range(values.dim() - 1)]
+            for name, values in ({"y": y} if self.unpack is None else self.unpack(y)).items():
+                axes = self.dims.get(name) or [f"{name}_{axis}" for axis in range(values.dim() - 1)]
                 for suffix, part in _real_parts(values):
                     about = {"units": "1", "long_name": f"{name}{suffix} right {when} the event"}
                     variables[f"{name}{suffix}_{when}"] = (("event", *axes), part, about)
         return xarray.Dataset(variables, attrs={"schema": "events/1", **provenance_attributes()})
+
+    def _own(self, name: str, sample: int) -> Tensor:
+        if name not in self.names:
+            raise OptionError(f"no event is called {name!r}; events: {listing(self.names)}{nearest(name, self.names)}")
+        own = (self.event == self.names.index(name)) & (self.sample == sample)
+        return upload(np.flatnonzero(own), self.t)
 
 
 class EventRecorder:
@@ -100,14 +118,21 @@ class EventRecorder:
         """Everything so far."""
         if not self._indices:
             none, no_times = np.empty(0, dtype=np.int64), self._empty.new_empty(0, dtype=torch.float64)
-            return EventLog(self._names, none, none, none, no_times, self._empty, self._empty)
+            return EventLog(self._names, none, none, none, no_times, self._empty, self._empty, none)
         indices = np.concatenate(self._indices, axis=1)
         order = np.argsort(indices[0], kind="stable")
         sample, event, direction = indices[:, order]
         t, before, after = (torch.cat(parts) for parts in zip(*self._values, strict=True))
         picked = upload(order, before)
         t, before, after = (values.index_select(0, picked) for values in (t, before, after))
-        return EventLog(self._names, sample, event, direction, t, before, after)
+        return EventLog(self._names, sample, event, direction, t, before, after, order)
+
+    def noted(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """Times, states before and states after, in the order of the notes; None without any."""
+        if not self._values:
+            return None, None, None
+        t, before, after = (torch.cat(parts) for parts in zip(*self._values, strict=True))
+        return t, before, after
 
 
 def _array(values: Tensor) -> np.ndarray:

@@ -22,7 +22,6 @@ from torch import Tensor
 from fieldsolver.equations.events import EventFunction
 from fieldsolver.methods.protocol import per_sample
 
-from ..vector_field import VectorField
 from .sampling import Batched, upload
 
 
@@ -52,9 +51,9 @@ class PassedEvents:
     Attributes:
         t: (m,) float64, the times of the events; differentiable.
         y_before: (m, *state), states at the events.
-        y: (m, *state), states after the resets. With a graph they are carried back along the flow to the located time as
-            a constant, so that whoever goes on from there may treat that time as a number; states of samples that end
-            belong to the differentiable time itself.
+        y: (m, *state), states after the resets. With a graph they are carried back along the flow to the located time
+            as a constant, so that whoever goes on from there may treat that time as a number; states of samples that
+            end belong to the differentiable time itself.
         terminal: (m,) booleans, samples that end here.
         firings: what happened, event by event.
     """
