@@ -38,7 +38,7 @@ def direct(field: VectorField, method: Method, y0: Tensor, t0: float, t1: float,
         return none(field, method, y0, t0, t1, **options)
     if options.get("replay") is not None:
         return integrate(field, method, y0, t0, t1, **options)
-    if options.get("dt") is not None:
+    if options.get("dt") is not None or options.get("step_times") is not None:
         # The steps are known beforehand: one pass does, unless a sample fails. The graph of its failed step holds
         # infinities that would reach the gradients of the parameters; the replay leaves that step out.
         once = integrate(field, method, y0, t0, t1, **options)

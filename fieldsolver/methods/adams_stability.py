@@ -56,7 +56,7 @@ class MultistepStability:
         """
         if angle == 0.0 or angle >= pi / 2 * (1 - 1e-12):  # there the exact crossings are known
             return self.real_interval if angle else self.imaginary_interval
-        # Near 0 the ray is inside, as the principal root is exp(z) + O(z^(k+1)): it leaves where it meets the locus first.
+        # Near 0 the ray is inside: the principal root is exp(z) + O(z^(k+1)). Where it meets the locus first it leaves.
         direction = complex(-np.sin(angle), np.cos(angle))
         phi, z = self._sampled_locus
         side = (z * np.conj(direction)).imag

@@ -1,42 +1,24 @@
-"""Weights on disk: safetensors, never pickle; a file appears whole or not at all, and names what it belongs to."""
+"""Weights on disk: files of tensors that name what they belong to."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from fieldsolver.errors import FileFormatError
+from fieldsolver.tensor_files import read_tensors, write_tensors
 
 SCHEMA = 1
 _KEY = "fieldsolver"
-_COMPLEX = "#complex"
 
 
 def save_weights(module: nn.Module, path: str | os.PathLike[str], config: Mapping[str, Any]) -> Path:
-    """Write the state dict with `config` (plain data) in the header; complex tensors are stored as pairs of reals."""
-    from safetensors.torch import save_file
-
-    path = Path(path)
-    tensors = {}
-    for name, tensor in module.state_dict().items():
-        plain = tensor.detach().cpu().contiguous().clone()  # safetensors refuses shared storage
-        tensors[name + _COMPLEX if plain.is_complex() else name] = (
-            torch.view_as_real(plain).contiguous() if plain.is_complex() else plain
-        )
-    header = {_KEY: json.dumps({"schema": SCHEMA, **config}, sort_keys=True)}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        save_file(tensors, temporary, metadata=header)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
+    """Write the state dict with `config` (plain data) in the header; the file appears whole or not at all."""
+    return write_tensors(path, module.state_dict(), config, key=_KEY, schema=SCHEMA)
 
 
 def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -45,32 +27,7 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
     Raises:
         FileFormatError: no such file, truncated, not safetensors (a pickle, say), or of another schema.
     """
-    from safetensors import SafetensorError, safe_open
-
-    path = Path(path)
-    if not path.is_file():
-        raise FileFormatError(f"there is no weights file {str(path)!r}")
-    try:
-        with safe_open(path, framework="pt") as opened:
-            header = (opened.metadata() or {}).get(_KEY)
-            stored = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as error:
-        raise FileFormatError(f"{str(path)!r} is not a complete safetensors file: {error}") from None
-    if header is None:
-        raise FileFormatError(f"{str(path)!r} holds tensors, but fieldsolver did not write it")
-    try:
-        config = json.loads(header)
-    except json.JSONDecodeError:
-        raise FileFormatError(f"the header of {str(path)!r} is damaged") from None
-    if config.get("schema") != SCHEMA:
-        raise FileFormatError(
-            f"{str(path)!r} has schema {config.get('schema')!r}, this version reads {SCHEMA}; upgrade fieldsolver"
-        )
-    tensors = {
-        name.removesuffix(_COMPLEX): torch.view_as_complex(tensor) if name.endswith(_COMPLEX) else tensor
-        for name, tensor in stored.items()
-    }
-    return tensors, config
+    return read_tensors(path, key=_KEY, schema=SCHEMA, what="weights file")
 
 
 def load_weights(module: nn.Module, path: str | os.PathLike[str], config: Mapping[str, Any]) -> None:

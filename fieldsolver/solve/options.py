@@ -111,8 +111,8 @@ def resolved_tolerances(rtol: Any, atol: Any, problem: Problem) -> tuple[float |
     smallest = (torch.as_tensor(relative).to(size) * size + torch.as_tensor(absolute).to(size)).min()
     if bool(smallest < 2 * epsilon * size):
         raise OptionError(
-            f"rtol = {rtol} and atol = {atol} ask for less than the round-off of {problem.y0.dtype}, {epsilon:.1e} of y;"
-            f" take rtol >= {10 * epsilon:.0e}" + ("" if epsilon < 1e-10 else ", or pass y0.double()")
+            f"rtol = {rtol} and atol = {atol} ask for less than the round-off of {problem.y0.dtype} "
+            f"({epsilon:.1e} of y); take rtol >= {10 * epsilon:.0e}" + ("" if epsilon < 1e-10 else ", or pass y0.double()")
         )
     return relative, absolute
 

@@ -144,7 +144,7 @@ def solve(
     started = time.perf_counter()
 
     def finished(trajectory: Trajectory) -> Solution:
-        why = _noting_stiffness(reason, trajectory) if method == "auto" else reason
+        why = _noting_stiffness(reason, trajectory, warn=problem.equation is None) if method == "auto" else reason
         stats = _statistics(problem, trajectory, scheme, why, mode, time.perf_counter() - started)
         options = {"t0": t0, "t1": t1, "rtol": _plain(rtol), "atol": _plain(atol)} | ({} if dt is None else {"dt": dt})
         return _label(problem, trajectory, times, stats, options)
@@ -159,25 +159,23 @@ def solve(
     except (Exception, KeyboardInterrupt) as error:
         partial = take_partial(error)
         if partial is not None:
-            error.solution = finished(partial)  # type: ignore[attr-defined]  # any exception can carry it
+            setattr(error, "solution", finished(partial))  # noqa: B010  # no exception class declares it
             error.add_note("fieldsolver: what was solved up to here is in this exception's .solution")
         raise
     return _finished(finished(trajectory), on_failure)
 
 
-def _noting_stiffness(reason: str, trajectory: Trajectory) -> str:
-    """The reason for the method, with what was learned on the way; a stiff problem deserves a warning."""
+def _noting_stiffness(reason: str, trajectory: Trajectory, *, warn: bool) -> str:
+    """The reason for the method, with what was learned on the way; `explain` foretells it for declared equations."""
     found = trajectory.stats.stiff_from
     stiff = found[torch.isfinite(found)]
     if not stiff.numel():
         return reason
     what = f"{stiff.numel()} of {found.numel()} sample(s) became stiff, the first at t = {stiff.min().item():.4g}"
-    warnings.warn(
-        f"{what}: stability holds the explicit steps down, not accuracy, and there is no implicit method yet; expect "
-        "many steps, or take a method with a longer stability interval (fieldsolver list methods)",
-        FieldSolverWarning,
-        stacklevel=3,
-    )
+    if warn:
+        remedy = "expect many steps, or take a method with a longer stability interval (fieldsolver list methods)"
+        message = f"{what}: stability holds the explicit steps down, not accuracy, and there is no implicit method yet"
+        warnings.warn(f"{message}; {remedy}", FieldSolverWarning, stacklevel=4)
     return f"{reason}; {what}"
 
 

@@ -31,7 +31,7 @@ class Rest:
         k1: (n, *state), f(t, y).
     """
 
-    t: float
+    t: float | Tensor
     y: Tensor
     k1: Tensor
 
@@ -65,6 +65,8 @@ class Batch:
         all_running: whether all of them are; False where that is not known without asking the device.
         plain: whether states are mere numbers on the host, whose graph nobody wants.
     """
+
+    CHANGING = ("rows", "t", "y", "memory", "running", "all_running")
 
     def __init__(
         self, field: VectorField, rows: np.ndarray, t: Array, y: Tensor, memory: Memory, rest: Rest, xp: Arithmetic, *,

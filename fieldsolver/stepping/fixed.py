@@ -28,6 +28,7 @@ class KnownSteps:
     """The n-th step of each sample ends at the n-th time; if an event cuts it, what follows ends there too."""
 
     estimate = False
+    CHANGING = ("next",)
 
     def __init__(self, t0: float, t1: float) -> None:
         self.t0, self.t1 = t0, t1

@@ -23,6 +23,7 @@ from .events import EventDetector, EventFunction
 from .fixed import FixedSteps, GivenSteps
 from .interruption import Interrupter, LiveInterrupter
 from .interruption_log import ReplayedInterrupter
+from .keeper import Keeper
 from .ledger import Ledger
 from .loop import Run
 from .partial import keep_partial
@@ -65,6 +66,7 @@ def integrate(
     replay: StepLog | None = None,
     observers: Sequence[Observer] = (),
     fused: bool = False,
+    keeper: Keeper | None = None,
 ) -> Trajectory:
     """Integrate B independent samples from t0 to t1 (t1 < t0 integrates backward).
 
@@ -98,6 +100,8 @@ def integrate(
         observers: further observers of the accepted steps.
         fused: let explicit Runge-Kutta methods compute small real states on the host with less overhead and without
             a graph; rounding differs.
+        keeper: writes the run to a file, and goes on from that file; not with dense, replay or observers, and only
+            without a graph.
 
     Raises:
         OptionError: options that make no sense, alone or together.
@@ -113,6 +117,9 @@ def integrate(
         "controller": controller, "land_at": land_at, "restart_at": restart_at,
     }  # fmt: skip
     control = _choose_control(method, y0, t0, t1, dt, step_times, replay, adaptive)
+    if keeper is not None:
+        _refuse_with_keeper(dense, replay, observers)
+        keeper.prepare(y0.device)
     field = unselectable(field) if any(not event.selectable for event in events) else field
     interrupter = _interrupter(method, y0, t0, t1, events, control, replay)
     saves, recorder = SavePoints(SaveTimes.checked(save_at, t0, t1)), StepRecorder()
@@ -133,14 +140,31 @@ def integrate(
         statistics, happened = Statistics.of(going.ledger, steps), None if interrupter is None else interrupter.log()
         return Trajectory(saves.result(), y_end, steps.t_end, steps.status, statistics, steps, kept, happened)
 
+    if keeper is not None:
+        keeper.resume(going)
     try:
         while going.running():
             going.advance()
+            if keeper is not None:
+                keeper.after(going)
     except (Exception, KeyboardInterrupt) as error:  # of f, of the callback, or of the user: it goes on its way
+        if keeper is not None:
+            keeper.rescue(error)
         going.abandon()
         keep_partial(error, trajectory())
         raise
-    return trajectory()
+    result = trajectory()
+    if keeper is not None:
+        keeper.discard()
+    return result
+
+
+def _refuse_with_keeper(dense: bool, replay: StepLog | None, observers: Sequence[Observer]) -> None:
+    for name, given in (("dense", dense), ("replay", replay is not None), ("observers", bool(observers))):
+        if given:
+            raise OptionError(f"{name} does not go with a checkpoint of the run, which does not hold it; leave one out")
+    if torch.is_grad_enabled():
+        raise OptionError("a checkpoint of the run holds no graph; solve with gradient='none', or leave it out")
 
 
 def _interrupter(
@@ -225,6 +249,8 @@ def _checked_tolerance(name: str, value: Tolerance, y0: Tensor) -> Tolerance:
 
 class _UserHooks:
     """Observer that calls what the user passed."""
+
+    CHANGING = ()
 
     def __init__(self, callback: Callback | None, progress: Progress | None, t0: float, t1: float) -> None:
         self._callback, self._progress = callback, progress

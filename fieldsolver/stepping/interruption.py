@@ -130,6 +130,8 @@ class LiveInterrupter:
         targets: the times on which steps land, jumps among them; None without any.
     """
 
+    CHANGING = ("_detector",)
+
     def __init__(self, detector: EventDetector | None, targets: Targets | None) -> None:
         self._detector, self._targets = detector, targets
         self.evaluations = 0 if detector is None else detector.evaluations

@@ -42,6 +42,8 @@ class InterruptionLog:
 class InterruptionRecorder:
     """Collects the interruptions of the attempts of a run."""
 
+    CHANGING = ("_found", "_watched")
+
     def __init__(self) -> None:
         self._found: list[tuple[np.ndarray, ...]] = []
         self._watched: list[tuple[np.ndarray, np.ndarray, Watched]] = []
@@ -54,7 +56,7 @@ class InterruptionRecorder:
         own = np.flatnonzero(found.which)
         rows = attempt.rows[own]
         numbers = ledger.accepted[rows] - 1
-        self._found.append((rows, numbers + 1, found.theta[own], found.t[own], found.t_next[own], found.direction[own]))
+        self._found.append((rows, numbers, found.theta[own], found.t[own], found.t_next[own], found.direction[own]))
         rows = attempt.rows[found.watched.places]
         self._watched.append((rows, ledger.accepted[rows] - 1, found.watched))
 

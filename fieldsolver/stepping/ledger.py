@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,6 +23,8 @@ class Ledger:
         stiffness: h |lambda| over the boundary of stability, the largest seen; NaN where it was not measured.
         stiff_from: where the sample was found stiff; NaN where it was not.
     """
+
+    CHANGING: ClassVar = ("t", "status", "accepted", "rejected", "nfev", "stiffness", "stiff_from")
 
     t: np.ndarray
     status: np.ndarray

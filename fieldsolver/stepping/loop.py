@@ -58,12 +58,16 @@ class Run:
         ledger: the books of all samples.
     """
 
+    CHANGING = (
+        "batch", "ledger", "control", "interrupter", "observers", "_attempts", "_open", "_unsure", "_ended",
+    )  # fmt: skip
+
     def __init__(
         self, field: VectorField, method: Method, y0: Tensor, t0: float, t1: float, control: StepControl,
         observers: Sequence[Observer], *, max_steps: int, compact: bool,
         interrupter: Interrupter | None = None, chunk: int | None = None, fused: bool = False,
     ) -> None:  # fmt: skip
-        self.t1, self.control, self.observers = t1, control, observers
+        self.t1, self.control, self.observers = t1, control, tuple(observers)
         self.max_steps, self.compact, self.interrupter = max_steps, compact, interrupter
         self.batch, k1, self.ledger = _start(field, method, y0, t0, t1)
         self.method = on_host(method, y0, k1) if fused else method
@@ -90,8 +94,9 @@ class Run:
         """One chunk of attempts."""
         if self.compact and not self.batch.all_running:
             self._compact()
-        if self._attempts == self._patience:
+        if self._patience is not None and self._attempts >= self._patience:
             load_kernels()
+            self._patience = None
         attempts = [self._attempt() for _ in range(min(self.chunk, self.max_steps - self._attempts))]
         for attempt in attempts if self.batch.xp is np else _to_host(attempts):
             self._settle(attempt)
@@ -229,6 +234,8 @@ def _to_host(attempts: Sequence[Attempt]) -> list[Attempt]:
 
 class _EndedSamples:
     """Final states, collected as samples leave the batch."""
+
+    CHANGING = ("_rows", "_states")
 
     def __init__(self) -> None:
         self._rows: list[np.ndarray] = []

@@ -32,9 +32,12 @@ class RandomState:
 
     def has_moved(self) -> bool:
         """Whether random numbers were drawn since."""
-        later = RandomState.now(self.device)
+        return not self.equals(RandomState.now(self.device))
+
+    def equals(self, later: RandomState) -> bool:
+        """Whether no random numbers were drawn between the two."""
         pairs = ((self.cpu, later.cpu), (self.cuda, later.cuda))
-        return any(a is not None and b is not None and not torch.equal(a, b) for a, b in pairs)
+        return all(a is None or b is None or torch.equal(a, b) for a, b in pairs)
 
 
 @contextmanager

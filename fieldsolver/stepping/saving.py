@@ -23,6 +23,8 @@ class SavePoints:
         save_times: when.
     """
 
+    CHANGING = ("_following", "_walls", "_saved", "_pieces")
+
     def __init__(self, save_times: SaveTimes) -> None:
         self.save_times = save_times
         self._following = np.empty(0, dtype=np.int64)

@@ -139,7 +139,7 @@ def attempt(scheme: Scheme, now: Numbers) -> tuple[Numbers, Step]:
     """
     batch = Batch(
         scheme.field.with_parameters(now.parameters), np.empty(0, dtype=np.int64), now.t, now.y, now.memory,
-        Rest(*now.rest), tensor_ops,
+        Rest(now.rest[0], now.rest[1], now.rest[2]), tensor_ops,
     )  # fmt: skip
     batch.running = (now.status == int(Status.RUNNING)) & (now.t != now.t_end)
     if scheme.controller is None:

@@ -84,6 +84,8 @@ def _stacked(rows: Sequence[Values], samples: int) -> np.ndarray:
 class StepRecorder:
     """Observer that writes the log."""
 
+    CHANGING = ("t", "dt", "_interruptions")
+
     def __init__(self) -> None:
         self.t: list[np.ndarray] = []
         self.dt: list[np.ndarray] = []

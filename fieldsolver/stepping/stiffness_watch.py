@@ -26,6 +26,8 @@ class StiffnessWatch:
     It looks at every step while a sample is suspect, else now and then; on a device never, because it would wait.
     """
 
+    CHANGING = ("_counter", "_attempts", "_suspect")
+
     def start(self, batch: Batch, method: Method) -> None:
         """Know the method's stages."""
         able = isinstance(method, ExplicitRungeKutta) and batch.xp is np

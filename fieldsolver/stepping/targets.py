@@ -43,6 +43,8 @@ class Targets:
         restart_at: likewise, where f is discontinuous.
     """
 
+    CHANGING = ("next",)
+
     def __init__(self, t0: float, t1: float, land_at: np.ndarray | None = None, restart_at: np.ndarray | None = None):
         self.t0, self.t1 = t0, t1
         self.direction = 1.0 if t1 >= t0 else -1.0

@@ -84,6 +84,8 @@ def test_the_solution_is_the_same_with_callbacks() -> None:
     (with_calls,) = torch.autograd.grad(y.sum(), watched.rate)
     (without,) = torch.autograd.grad(fs.odeint(lambda t, y: plain(t, y), y0, t).sum(), plain.rate)
     torch.testing.assert_close(with_calls, without, rtol=1e-12, atol=0.0)
+    with torch.no_grad():
+        torch.testing.assert_close(fs.odeint(watched, y0, t), y.detach(), rtol=1e-12, atol=1e-15)
 
 
 @pytest.mark.parametrize("interface", ["odeint", "odeint_adjoint"])

@@ -130,7 +130,8 @@ def test_single_precision() -> None:
     assert abs(heights[1].item()) < 1e-4
 
 
-def test_no_event() -> None:
+def test_no_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fieldsolver.compat.event_location.GRID_STEPS", 200)
     t = torch.tensor([0.0, 1.0], dtype=F64)
     still = torch.ones(1, dtype=F64)
     with pytest.raises(OdeintFailed, match="no event"):

@@ -144,16 +144,16 @@ def test_a_parameter_is_learned_from_the_time_of_an_event() -> None:
 
     truth = seeded(Pendulum)
     with torch.no_grad():
-        truth.friction.fill_(0.17)  # type: ignore[union-attr, operator]
+        truth.friction.fill_(0.17)
         observed = passage(truth, fs.odeint)
     for odeint in (fs.odeint, fs.odeint_adjoint):
         model = seeded(Pendulum)
         for _ in range(8):  # Newton on one number
             time = passage(model, odeint)
-            (slope,) = torch.autograd.grad(time, model.friction)  # type: ignore[arg-type]
+            (slope,) = torch.autograd.grad(time, model.friction)
             with torch.no_grad():
-                model.friction += (observed - time) / slope  # type: ignore[operator, assignment]
-        assert abs(model.friction.item() - 0.17) < 1e-6  # type: ignore[operator, union-attr]
+                model.friction += (observed - time) / slope
+        assert abs(model.friction.item() - 0.17) < 1e-6
 
 
 def test_a_latent_model_with_a_batch_and_irregular_times() -> None:

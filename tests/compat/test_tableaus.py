@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import mpmath
 import numpy as np
 import pytest
@@ -102,12 +100,12 @@ def extended_error(method: ExplicitRungeKutta, steps: int) -> mpmath.mpf:
     tableau = method.tableau
     a = [[mpmath.mpf(v.numerator) / v.denominator for v in row] for row in tableau.a]
     b, c = ([mpmath.mpf(v.numerator) / v.denominator for v in row] for row in (tableau.b, tableau.c))
-    f: Callable[[mpmath.mpf, mpmath.mpf], mpmath.mpf] = lambda t, y: y * mpmath.cos(t)  # noqa: E731
     h, y = mpmath.mpf(2) / steps, mpmath.mpf(1)
     for n in range(steps):
         k: list[mpmath.mpf] = []
         for row, node in zip(a, c, strict=True):
-            k.append(f((n + node) * h, y + h * sum((w * s for w, s in zip(row, k, strict=False)), mpmath.mpf(0))))
+            stage = y + h * sum((w * s for w, s in zip(row, k, strict=False)), mpmath.mpf(0))
+            k.append(stage * mpmath.cos((n + node) * h))
         y += h * sum(w * s for w, s in zip(b, k, strict=True))
     return abs(y - mpmath.exp(mpmath.sin(2)))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -206,15 +205,19 @@ def test_through_a_jump_of_the_right_hand_side(mode: str) -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_few_checkpoints_and_samples_that_leave(mode: str) -> None:
     """Balls that end early are compacted out; segments of many rows carry their events."""
-    h = tensor(0.05, 0.06, 0.07, 0.08, 5.0)
-    g, e = tensor(*[10.0] * 5), tensor(0.8)
+    h = tensor(0.05, 0.06, 0.07, 0.08, 5.0, 6.0)
+    g, e = tensor(*[10.0] * 6), tensor(0.8)
     ground = EventFunction("ground", height, -1, terminal=True)
     field = VectorField(flight, (g, e), (True, False))
     options = {"checkpoints": 2} if mode == "checkpointed" else {}
     y0 = torch.stack([h, torch.zeros_like(h)], dim=1)
-    found = run(mode, field, y0, [ground], rtol=1e-9, atol=1e-9, dt_max=0.05, **options)
-    assert found.events is not None
-    compare({"t": found.events.t}, {"t": torch.sqrt(2 * h / g)}, (h, g), 1e-9)
+    level = EventFunction("level", lambda p, t, y: y[:, 0] - 0.04)
+    found = run(mode, field, y0, [ground, level], rtol=1e-9, atol=1e-9, dt_max=0.05, **options)
+    log = found.events
+    assert log is not None
+    own = torch.from_numpy(log.event == 0)
+    got, expected = {"t": log.t[own], "level": log.t[~own]}, torch.sqrt(2 * torch.stack([h, h - 0.04]) / g)
+    compare(got, {"t": expected[0], "level": expected[1]}, (h, g), 1e-9)
 
 
 def test_captured_tensors() -> None:

@@ -111,6 +111,18 @@ def test_dense_output_converges_with_the_order_off_the_grid(name: str, problem: 
     assert slope(counts, errors) == pytest.approx(method.order, abs=0.15)
 
 
+@pytest.mark.parametrize(("name", "orders"), [("ab2", [3]), ("ab3", [3, 3]), ("ab4", [5, 5, 5])])
+def test_the_steps_of_the_start_are_as_accurate_as_said(name: str, orders: list[int]) -> None:
+    """The error after n steps is that of the first one or better: O(h^3) for ab2 and ab3, O(h^5) for ab4."""
+    problem, counts = PROBLEMS["vector, non-autonomous"], [40, 57, 80, 113]
+    errors = []
+    for count in counts:
+        steps = march(METHODS[name], problem.f, problem.exact(numbers(0.7)), [numbers(1 / count)] * len(orders), t0=0.7)
+        errors.append([float((step.y_new - problem.exact(step.t + step.dt)).abs().max()) for step in steps])
+    for n, order in enumerate(orders):
+        assert slope(counts, [row[n] for row in errors]) == pytest.approx(order, abs=0.3)
+
+
 def exact_history(method: AdamsBashforth, problem: Problem, h: float, t: float) -> Memory:
     """What the method would remember of exact steps, each 0.9 of the next one."""
     past = h * 0.9 ** torch.arange(1, method.order, dtype=torch.float64)

@@ -51,6 +51,10 @@ def growth(method: AdamsBashforth, z: complex) -> float:
 def test_the_solution_grows_beyond_the_exit_and_not_before(name: str, angle: float) -> None:
     radius = METHODS[name].stability.exit_radius(angle)
     direction = complex(-np.sin(angle), np.cos(angle))
+    rho, sigma = METHODS[name].stability.rho, METHODS[name].stability.sigma
+    coefficients = np.array([float(c) for c in rho], dtype=complex)
+    coefficients[: len(sigma)] -= radius * direction * np.array([float(c) for c in sigma])
+    assert np.abs(np.roots(coefficients[::-1])).max() == pytest.approx(1.0, abs=1e-12)
     assert growth(METHODS[name], 0.98 * radius * direction) < 1.0
     assert growth(METHODS[name], 1.03 * radius * direction) > 10.0
 

@@ -14,7 +14,8 @@ from torch import Tensor
 from fieldsolver.errors import OptionError
 from fieldsolver.methods import get_method
 from fieldsolver.stepping import VectorField
-from fieldsolver.stepping.events import EventDetector, EventFunction, EventLog
+from fieldsolver.stepping.events import Batched, EventDetector, EventFunction, EventLog
+from fieldsolver.stepping.events.crossing import hidden_crossings, read_signs, sign_changes
 
 DIRECTIONS = {"up": 1, "down": -1, "both": 0}
 
@@ -324,3 +325,51 @@ def test_log_as_xarray() -> None:
     nothing = march(batch(falling), torch.zeros(1, 2, dtype=torch.float64), 1.0, 0.3, [never])
     assert nothing.log.to_xarray().sizes["event"] == 0
     assert len(nothing.log) == 0
+
+
+def test_signs_through_zeros() -> None:
+    """Columns: through an exact zero, a touch at one, a side changed before the step, zeros from the start, NaN."""
+    theta = np.array([0.0, 0.25, 0.5, 1.0])
+    values = np.array([
+        [-1.0, -1.0, 2.0, 0.0, -1.0],
+        [0.0, 0.0, 2.0, 0.0, np.nan],
+        [0.0, -1.0, 2.0, 3.0, np.nan],
+        [2.0, -2.0, 2.0, 3.0, 1.0],
+    ])  # fmt: skip
+    side = np.array([-1.0, -1.0, -1.0, 0.0, -1.0])
+    signs = read_signs(theta, values, side)
+    assert signs.filled.T.tolist() == [[-1, -1, -1, 1], [-1] * 4, [1] * 4, [0, 0, 1, 1], [-1, -1, -1, 1]]
+    found = sign_changes(theta, signs, side)
+    order = np.argsort(found.column)
+    assert found.column[order].tolist() == [0, 2, 4]
+    assert found.low[order].tolist() == [0.25, 0.0, 0.25]
+    assert found.high[order].tolist() == [0.25, 0.0, 0.25]
+    assert (found.direction == 1).all()
+
+
+@pytest.mark.parametrize(("depth", "crossings"), [(1e-14, 0), (1e-9, 2)])
+def test_dips_of_round_off_are_touches(depth: float, crossings: int) -> None:
+    def parabola(column: np.ndarray, theta: np.ndarray) -> np.ndarray:
+        return (theta - 0.51) ** 2 - depth
+
+    theta = np.array([0.0, 0.25, 0.5, 0.75, 1.0])
+    values = parabola(np.zeros(5), theta)[:, None]
+    signs = read_signs(theta, values, np.ones(1))
+    assert hidden_crossings(theta, values, signs, parabola).column.size == crossings
+
+
+def test_a_reset_close_to_zero_is_not_on_it() -> None:
+    """y = t is set back by 1/1000 whenever it reaches 1: it does so every 1/1000."""
+    tick = event(lambda p, t, y: y[:, 0] - 1.0, "up", reset=lambda p, t, y: y - 1e-3)
+    out = march(batch(line), torch.zeros(1, 1, dtype=torch.float64), 1.0105, 0.4, [tick])
+    np.testing.assert_allclose(out.log.t.numpy(), 1 + 1e-3 * np.arange(11), rtol=0, atol=1e-12)
+
+
+def test_functions_of_the_whole_batch_answer_for_any_picks() -> None:
+    t, y = torch.arange(3, dtype=torch.float64), torch.zeros(3, 1, dtype=torch.float64)
+    own = torch.tensor([10.0, 20.0, 30.0], dtype=torch.float64)
+    whole = Batched(batch(line), t, y, selectable=False)
+    places = np.array([2, 0, 2, 1, 2])
+    at, states = torch.arange(5, dtype=torch.float64), torch.arange(5, dtype=torch.float64)[:, None] * 100
+    got = whole.call(lambda p, t, y: y[:, 0] + t + own, places, at, states)
+    assert got.tolist() == [30.0, 111.0, 232.0, 323.0, 434.0]

@@ -80,7 +80,7 @@ def sign_changes(theta: np.ndarray, signs: Signs, side: np.ndarray) -> Crossings
     before = np.concatenate([side[None].astype(np.float64), signs.filled[:-1]])
     m, column = np.nonzero(before * signs.filled < 0.0)
     exact = signs.zero_since[m, column]
-    exact = np.where(m == 0, 0.0, exact)  # the side had changed before the step began
+    # A side that had changed before the step began (m = 0) is exact, too: both ends are the start.
     low = np.where(np.isnan(exact), theta[np.maximum(m - 1, 0)], exact)
     high = np.where(np.isnan(exact), theta[m], exact)
     return Crossings(column, low, high, signs.filled[m, column])

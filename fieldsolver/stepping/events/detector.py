@@ -111,6 +111,8 @@ class EventDetector:
         OptionError: the method has no interpolant.
     """
 
+    CHANGING = ("_memory", "_recorder")
+
     def __init__(self, events: Sequence[EventFunction], method: Method, *, samples: int, span: float) -> None:
         if method.interpolant_order is None:
             raise OptionError(

@@ -102,6 +102,8 @@ class EventRecorder:
         like: (B, *state), a state.
     """
 
+    CHANGING = ("_indices", "_values")
+
     def __init__(self, names: Sequence[str], like: Tensor) -> None:
         self._names, self._empty = tuple(names), like.detach()[:0]
         self._indices: list[np.ndarray] = []

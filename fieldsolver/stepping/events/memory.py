@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -20,6 +21,8 @@ class EventMemory:
         fired: how often events with a reset have fired.
         last: when they last did; NaN before.
     """
+
+    CHANGING: ClassVar = ("value", "side", "at_zero", "fresh", "fired", "last")
 
     value: np.ndarray
     side: np.ndarray
