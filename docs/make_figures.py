@@ -1,4 +1,4 @@
-"""Draws the figures of the documentation: ``python docs/make_figures.py`` (some seconds)."""
+"""Draws the figures of the documentation: ``python docs/make_figures.py`` (about a minute)."""
 
 import math
 from pathlib import Path
@@ -7,6 +7,8 @@ import matplotlib
 import matplotlib.ticker
 import numpy as np
 import torch
+from figures.events import poincare, spikes
+from figures.work_precision import work_precision
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -230,3 +232,6 @@ if __name__ == "__main__":
     summation_by_parts()
     spectral()
     masks()
+    work_precision(FOLDER)
+    spikes(FOLDER)
+    poincare(FOLDER)

@@ -40,6 +40,7 @@ def check_file(path: str | os.PathLike[str]) -> tuple[str, int]:
 def _fine(document: Document, file: EquationFile, warnings: list[str]) -> str:
     lines = [f"{document.path} is fine: {summary(file)}.", ""]
     lines += [f"  {line}" for line in file.equation.pretty().splitlines()]
+    lines += [f"  {event}" for event in file.equation.events]
     if warnings:
         lines += ["", *(f"Warning: {warning}" for warning in warnings)]
     return "\n".join(lines)
@@ -73,6 +74,7 @@ def summary(file: EquationFile) -> str:
         "signal": len(equation.layout.signals),
         "kernel": len(equation.layout.kernels),
         "module": len(equation.layout.modules),
+        "event": len(equation.events),
     }
     parts += [_count(number, kind) for kind, number in kinds.items() if number]
     samples = [len(item.value) for item in equation.declared.values() if item.place == "per sample"]

@@ -108,5 +108,8 @@ def _unused(document: Document, file: EquationFile) -> Iterator[str]:
         yield "[initial] has a seed and no noise"
     if "periodic" in grid and file.equation.layout.required_grid().centring == "cell":
         yield "[grid] has periodic, which only node-centred grids use; [boundary] says it for cells"
+    for place, event in enumerate(document.tables("events"), 1):
+        if "max_events" in event and "reset" not in event:
+            yield f"[events] #{place} has max_events, which only events with a reset use"
     if document.table("output") and file.equation.grid is None:
         yield "[output] is about the animation, and without a grid there is none"

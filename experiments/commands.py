@@ -72,6 +72,7 @@ def solve(
     t_end: float | None = None,
     dt: float | None = None,
     method: str | None = None,
+    checkpoint: Path | None = None,
     no_animation: bool = False,
     no_check: bool = False,
 ) -> int:
@@ -83,15 +84,17 @@ def solve(
         t_end: end of the time span instead of the file's.
         dt: fixed step instead of the file's settings.
         method: scheme instead of the file's.
+        checkpoint: file that holds the state of a long solve; the same command goes on from it after Ctrl-C.
         no_animation: write no animation.
         no_check: skip the second, finer run that estimates the error.
     """
     from .solve_file import solve_file
 
-    paths, failure = solve_file(
-        file, out, t_end=t_end, dt=dt, method=method, animation=not no_animation, check=not no_check
-    )
-    print("\n".join(map(str, paths)))
+    paths, failure, events = solve_file(
+        file, out, t_end=t_end, dt=dt, method=method, checkpoint=checkpoint, animation=not no_animation,
+        check=not no_check,
+    )  # fmt: skip
+    print("\n".join([*events, *map(str, paths)]))
     if failure is not None:
         raise failure
     return 0

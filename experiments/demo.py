@@ -17,7 +17,7 @@ def run_demo(out: Path) -> None:
     """Write ``out/gray_scott/`` and ``out/digits/``, and print where the report and the animation are."""
     started = time.perf_counter()
     print("1/2  Solving the Gray-Scott equation as declared in a file (fieldsolver solve gray_scott) ...", flush=True)
-    paths, failure = solve_file(SAMPLE, out)
+    paths, failure, _ = solve_file(SAMPLE, out)
     if failure is not None:
         raise failure
     print(

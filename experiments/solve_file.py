@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -12,11 +12,26 @@ import fieldsolver as fs
 from fieldsolver.equations.file_format import EquationFile, load_equation
 from fieldsolver.results import write_netcdf
 
+from .event_report import event_lines
 from .files import whole_file, writable_folder, write_figure, write_text
 from .sample_files import find_equation_file
 from .solve_report import solve_report
 
 CHEAP_SECONDS = 60.0
+
+
+class SolvedFile(NamedTuple):
+    """What `solve_file` did.
+
+    Attributes:
+        paths: the files written.
+        failure: set if a sample ended early (what it reached is written all the same).
+        events: a line per event that was looked for: how often it happened in each sample.
+    """
+
+    paths: list[Path]
+    failure: fs.SolveFailed | None
+    events: list[str]
 
 
 def solve_file(
@@ -26,29 +41,27 @@ def solve_file(
     t_end: float | None = None,
     dt: float | None = None,
     method: str | None = None,
+    checkpoint: Path | None = None,
     animation: bool = True,
     check: bool = True,
-) -> tuple[list[Path], fs.SolveFailed | None]:
+) -> SolvedFile:
     """Solve an equation file (or a shipped one, by name) and write ``out/NAME/``.
-
-    Returns:
-        The files written, and the failure if a sample ended early (what it reached is written all the same).
 
     Raises:
         FieldSolverError: the file, an option or the folder cannot be used; nothing has been computed then.
     """
     file = _overridden(load_equation(find_equation_file(name)), t_end, dt, method)
     folder = writable_folder(out / file.name)
-    solution, failure = _solve(file)
-    paths = [
-        write_netcdf(solution.to_xarray(), folder / "solution.nc"),
-        write_figure(folder / "figure.png", solution.plot()),
-    ]
+    solution, failure = _solve(file, checkpoint)
+    paths = [write_netcdf(solution.to_xarray(), folder / "solution.nc")]
+    if solution.events is not None:
+        paths.append(write_netcdf(solution.events.to_xarray(), folder / "events.nc"))
+    paths.append(write_figure(folder / "figure.png", solution.plot()))
     if animation and file.equation.grid is not None:
         paths.append(_animate(file, solution, folder / "animation.gif"))
     finer = _finer(file, solution) if check and failure is None and solution.stats.seconds <= CHEAP_SECONDS else None
     report = solve_report(file, solution, finer, failure, [path.name for path in paths])
-    return [*paths, write_text(folder / "report.md", report)], failure
+    return SolvedFile([*paths, write_text(folder / "report.md", report)], failure, event_lines(solution))
 
 
 def _overridden(file: EquationFile, t_end: float | None, dt: float | None, method: str | None) -> EquationFile:
@@ -61,10 +74,10 @@ def _overridden(file: EquationFile, t_end: float | None, dt: float | None, metho
     return dataclasses.replace(file, solve=options)
 
 
-def _solve(file: EquationFile) -> tuple[fs.Solution, fs.SolveFailed | None]:
+def _solve(file: EquationFile, checkpoint: Path | None) -> tuple[fs.Solution, fs.SolveFailed | None]:
     with torch.no_grad():
         try:
-            return fs.solve(file.equation, file.initial, **file.solve), None
+            return fs.solve(file.equation, file.initial, checkpoint=checkpoint, **file.solve), None
         except fs.SolveFailed as failure:
             return failure.solution, failure
 

@@ -10,6 +10,8 @@ from fieldsolver._version import __version__
 from fieldsolver.equations.file_format import EquationFile
 from fieldsolver.results import provenance_attributes
 
+from .event_report import event_section
+
 
 def solve_report(
     file: EquationFile,
@@ -26,6 +28,7 @@ def solve_report(
     lines += ["![last state](figure.png)", ""] if "figure.png" in files else []
     lines += ["![evolution](animation.gif)", ""] if "animation.gif" in files else []
     lines += ["## What to trust", "", *_trust(solution, finer, failure), ""]
+    lines += event_section(solution, finer)
     lines += ["## What it cost", "", *_costs(solution), ""]
     lines += [
         "## What is known of the equation",
@@ -77,9 +80,17 @@ def _difference(solution: fs.Solution, finer: fs.Solution | None) -> list[str]:
 
 
 def _relative(values: Tensor, reference: Tensor) -> Tensor:
-    """Largest difference at each save point over the largest value of all, shape ``(T,)``."""
-    size = reference.abs().max().clamp_min(torch.finfo(torch.float64).tiny)
-    return (values - reference).abs().reshape(len(values), -1).amax(1).double() / size
+    """Largest difference at each save point over the largest value of all, shape ``(T,)``.
+
+    Samples that ended at a terminal event are NaN from there on, and do not count; nor do times that none reached.
+    """
+    size = _without_nan(reference.abs(), 0.0).max().clamp_min(torch.finfo(torch.float64).tiny)
+    largest = _without_nan((values - reference).abs(), -1.0).reshape(len(values), -1).amax(1).double()
+    return largest[largest >= 0] / size
+
+
+def _without_nan(values: Tensor, instead: float) -> Tensor:
+    return torch.where(values.isnan(), instead, values)
 
 
 def _costs(solution: fs.Solution) -> list[str]:

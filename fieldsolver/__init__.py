@@ -23,7 +23,7 @@ from .errors import (
     StabilityError,
     StateError,
 )
-from .solve import Explanation, Solution, StepState, explain, init, solve, step
+from .solve import Checkpoint, Explanation, Solution, StepState, explain, init, solve, step
 from .space import (
     Absorbing,
     AntiPeriodic,
@@ -48,6 +48,7 @@ __all__ = [
     "Absorbing",
     "AntiPeriodic",
     "BoundaryError",
+    "Checkpoint",
     "Clustered",
     "ConvergenceError",
     "Dirichlet",

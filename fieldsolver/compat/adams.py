@@ -55,6 +55,7 @@ class Adams:
     stages = 1
     extra_stages = 0
     fsal = False
+    fixed_steps = True
 
     def __init__(
         self, grid: np.ndarray, *, implicit: bool, max_order: int, max_iters: int, rtol: Tolerance, atol: Tolerance

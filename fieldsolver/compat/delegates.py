@@ -32,6 +32,7 @@ class Delegate:
         self.stages = method.stages
         self.extra_stages = method.extra_stages
         self.fsal = method.fsal
+        self.fixed_steps = method.fixed_steps
 
     def describe(self) -> MethodSummary:
         """Orders, cost, stability and source of the method."""
@@ -41,7 +42,7 @@ class Delegate:
         """The method's memory."""
         return self.method.start(f, t, y, k1)
 
-    def saved_evaluations(self, memory: Memory) -> int:
+    def saved_evaluations(self, memory: Memory) -> int | Tensor:
         """What the method saves."""
         return self.method.saved_evaluations(memory)
 

@@ -130,7 +130,7 @@ class Segment:
         """Repeat the steps and the events of one row."""
         if memory is None:
             # Row 0. Made for everyone: a sample whose first attempt was rejected uses it in a later row.
-            t0 = torch.full((y.shape[0],), self.rest.t, dtype=torch.float64, device=y.device)
+            t0 = torch.full((y.shape[0],), float(self.rest.t), dtype=torch.float64, device=y.device)
             memory = self.method.start(self.field, t0, y, self.field(t0, y))
         batch = Batch(self.field, np.arange(y.shape[0]), row.t, y, memory, self.rest, np)
         batch.stop(row.dt == 0.0)

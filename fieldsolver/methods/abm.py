@@ -40,6 +40,7 @@ class AdamsBashforthMoulton:
     stages = 3
     extra_stages = 0
     fsal = True
+    fixed_steps = False
 
     def __init__(self) -> None:
         self._tables = AdamsTables(HIGHEST)

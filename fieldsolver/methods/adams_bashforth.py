@@ -46,6 +46,7 @@ class AdamsBashforth:
     stages = 2
     extra_stages = 0
     fsal = True
+    fixed_steps = True
 
     def __init__(self, order: int) -> None:
         self.name = f"ab{order}"
@@ -91,11 +92,17 @@ class AdamsBashforth:
         past = t.new_zeros(t.shape[0], self.order - 1)
         return k1, *[unknown] * (self.order - 1), past, torch.zeros_like(t, dtype=torch.int64)
 
-    def saved_evaluations(self, memory: Memory) -> int:
-        """The derivative at the start of the step; a Runge-Kutta step needs three more."""
-        starts = self.runge_kutta_start and (not memory or may_hold(memory[-1] < self.order - 1))
-        extra = 3 if starts else 0
-        return len(memory[:1]) - extra
+    def saved_evaluations(self, memory: Memory) -> int | Tensor:
+        """The derivative at the start of the step; the sample needs three more for a Runge-Kutta step.
+
+        On a device, where nobody waits to see who starts, all samples evaluate these three in every step.
+        """
+        if not self.runge_kutta_start or not memory:
+            return len(memory[:1]) - 3 * self.runge_kutta_start
+        starting = memory[-1] < self.order - 1
+        if not can_be_read(starting):
+            return -2
+        return 1 - 3 * starting.long() if may_hold(starting) else 1
 
     def step(
         self, f: Function, t: Tensor, dt: Tensor, y: Tensor, memory: Memory = (), *, estimate: bool = True
@@ -113,7 +120,7 @@ class AdamsBashforth:
         *derivatives, past, known = memory or self.start(f, t, y, f(t, y))
         if can_be_read(dt) and torch.equal(past, dt.unsqueeze(1).expand_as(past)):
             return self._equal_step(f, t, dt, y, (*derivatives, past, known), estimate)
-        order, starting = (known + 1).clamp(max=self.order), known < self.order - 1
+        order, starting = (known + 1).clamp(max=self.order), (known < self.order - 1) & (dt != 0.0)
         starts = may_hold(starting)
         tau, h = scaled_times(self._tables, dt, past, known), per_sample(dt, y)
         weights = AdamsWeights(self._tables, tau)

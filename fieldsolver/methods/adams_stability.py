@@ -48,28 +48,33 @@ class MultistepStability:
         self.real_interval = self._first_growth(self._crossings_of_the_real_axis(), -1.0)
         self.imaginary_interval = self._first_growth(self._crossings_of_the_imaginary_axis(), 1j)
 
-    def exit_radius(self, angle: float) -> float:
+    def exit_radii(self, angles: np.ndarray) -> np.ndarray:
         """First r at which z = r (-sin(angle) + i cos(angle)) leaves the stability region.
 
         Args:
-            angle: away from the imaginary axis into the left half-plane, in [0, pi/2].
+            angles: (M,), away from the imaginary axis into the left half-plane, in [0, pi/2].
+
+        Returns:
+            (M,) radii.
         """
-        if angle == 0.0 or angle >= pi / 2 * (1 - 1e-12):  # there the exact crossings are known
-            return self.real_interval if angle else self.imaginary_interval
         # Near 0 the ray is inside: the principal root is exp(z) + O(z^(k+1)). Where it meets the locus first it leaves.
-        direction = complex(-np.sin(angle), np.cos(angle))
+        back = -np.sin(angles) - 1j * np.cos(angles)  # turns the rays to the positive real axis
         phi, z = self._sampled_locus
-        side = (z * np.conj(direction)).imag
-        places = np.flatnonzero(side[1:] * side[:-1] <= 0)
-        low, high, at_low, at_high = phi[places], phi[places + 1], side[places], side[places + 1]
+        side = z.imag * back.real[:, None] + z.real * back.imag[:, None]
+        ray, place = np.nonzero(side[:, 1:] * side[:, :-1] <= 0)
+        low, high, at_low, at_high = phi[place], phi[place + 1], side[ray, place], side[ray, place + 1]
         for _ in range(SECANTS):  # the Illinois method
             middle = low - at_low * (high - low) / np.where(at_high == at_low, 1.0, at_high - at_low)
-            here = (self._locus(middle) * np.conj(direction)).imag
+            here = (self._locus(middle) * back[ray]).imag
             beyond = here * at_high <= 0
             low, at_low = np.where(beyond, high, low), np.where(beyond, at_high, at_low / 2)
             high, at_high = middle, here
-        along = (self._locus(high) * np.conj(direction)).real
-        return float(along[along > 2 * NEAREST_ANGLE].min())
+        along = (self._locus(high) * back[ray]).real
+        radii = np.full(angles.shape, np.inf)
+        np.minimum.at(radii, ray, np.where(along > 2 * NEAREST_ANGLE, along, np.inf))
+        # On the axes the exact crossings are known.
+        radii = np.where(angles == 0.0, self.imaginary_interval, radii)
+        return np.where(angles >= pi / 2 * (1 - 1e-12), self.real_interval, radii)
 
     @cached_property
     def _sampled_locus(self) -> tuple[np.ndarray, np.ndarray]:

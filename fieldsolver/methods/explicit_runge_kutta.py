@@ -35,6 +35,8 @@ class ExplicitRungeKutta:
         tableau: the coefficients; everything else is derived from it.
     """
 
+    fixed_steps = True
+
     def __init__(self, tableau: ButcherTableau) -> None:
         self.tableau = tableau
         self.name = tableau.name

@@ -9,6 +9,7 @@ Importing this file imports Numba: only `compiled.py` does it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -17,28 +18,34 @@ import numpy as np
 BLOCK = 1024
 """Entries that are carried through all terms before the next ones: they stay in the first cache."""
 
-compiled: Any = numba.njit(cache=True, error_model="numpy")
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile at the first call; the result is kept on disk where there is a place for it."""
+    try:
+        return numba.njit(cache=True, error_model="numpy")(function)
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written to
+        return numba.njit(error_model="numpy")(function)
 
 
-@compiled  # type: ignore[untyped-decorator, unused-ignore]
+@compiled
 def _copy(values: np.ndarray, out: np.ndarray) -> None:
     for i in range(out.size):
         out[i] = values[i]
 
 
-@compiled  # type: ignore[untyped-decorator, unused-ignore]
+@compiled
 def _multiply(factor: float, values: np.ndarray, out: np.ndarray) -> None:
     for i in range(out.size):
         out[i] = factor * values[i]
 
 
-@compiled  # type: ignore[untyped-decorator, unused-ignore]
+@compiled
 def _add_product(factor: float, values: np.ndarray, out: np.ndarray) -> None:
     for i in range(out.size):
         out[i] = out[i] + factor * values[i]
 
 
-@compiled  # type: ignore[untyped-decorator, unused-ignore]
+@compiled
 def add_stages(
     k: np.ndarray, newest: int, rate: np.ndarray, y: np.ndarray, h: np.ndarray, places: np.ndarray,
     weights: np.ndarray, out: np.ndarray,
@@ -70,7 +77,7 @@ def add_stages(
                 total[i] = state[i] + total[i]
 
 
-@compiled  # type: ignore[untyped-decorator, unused-ignore]
+@compiled
 def stage_times(t: np.ndarray, dt: np.ndarray, nodes: np.ndarray, out: np.ndarray) -> None:
     """out (s, n) = t + c_i dt, of t and dt (n,) and the nodes (s,)."""
     for stage in range(nodes.size):
@@ -79,7 +86,7 @@ def stage_times(t: np.ndarray, dt: np.ndarray, nodes: np.ndarray, out: np.ndarra
             row[i] = t[i] + node * dt[i]
 
 
-@compiled  # type: ignore[untyped-decorator, unused-ignore]
+@compiled
 def scaled_rms(
     y: np.ndarray, y_new: np.ndarray, error: np.ndarray, rtol: float, atol: float, samples: int
 ) -> np.ndarray:

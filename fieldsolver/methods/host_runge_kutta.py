@@ -52,7 +52,7 @@ class HostRungeKutta(ExplicitRungeKutta):
             stages.add(as_array(rate))
             for i in range(1, self.stages):
                 y_new = torch.from_numpy(stages.state(self._stage_rows[i]))
-                rate = f(torch.from_numpy(times[i - 1]), y_new)
+                rate = f(torch.from_numpy(times[i]), y_new)
                 k.append(rate)
                 stages.add(as_array(rate))
             if not self.fsal:

@@ -62,6 +62,7 @@ class Method(Protocol):
         stages: evaluations of f in a step that starts without `k1`.
         extra_stages: evaluations of f in `extend`.
         fsal: the last derivative of a step is the first of the next one.
+        fixed_steps: steps of one size make sense; False for methods that choose their steps and their order together.
     """
 
     @property
@@ -78,13 +79,18 @@ class Method(Protocol):
     def extra_stages(self) -> int: ...
     @property
     def fsal(self) -> bool: ...
+    @property
+    def fixed_steps(self) -> bool: ...
 
     def start(self, f: Function, t: Tensor, y: Tensor, k1: Tensor) -> Memory:
         """The memory at a state from which nothing is known but k1 = f(t, y), (B, *state)."""
         ...
 
-    def saved_evaluations(self, memory: Memory) -> int:
-        """Evaluations of f, out of `stages`, that a step does not need because of this memory."""
+    def saved_evaluations(self, memory: Memory) -> int | Tensor:
+        """Evaluations of f, out of `stages`, that a step does not need because of this memory.
+
+        A number for all samples, or (B,) integers on the host where samples differ.
+        """
         ...
 
     def describe(self) -> MethodSummary:

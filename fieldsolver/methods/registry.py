@@ -27,6 +27,10 @@ NAMES = (
     "ssprk54",
     "ssprk104",
     "rdpk3spfsal49",
+    "ab2",
+    "ab3",
+    "ab4",
+    "abm",
 )
 
 

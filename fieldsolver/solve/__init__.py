@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .checkpoint import Checkpoint
 from .explain import Explanation, explain
 from .solution import Solution, SolveStatistics
 from .solve import solve
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from .fitting import FitResult, LogNormal, Normal, fit
 
 __all__ = [
+    "Checkpoint",
     "Explanation",
     "FitResult",
     "LogNormal",

@@ -96,7 +96,7 @@ def _identity(f: Any, problem: Problem) -> dict[str, Plain]:
 def plain(value: Any) -> Plain:
     """An option as JSON can hold it: numbers and text as they are, arrays by a digest, functions by their name."""
     if value is None or isinstance(value, bool | int | float | str):
-        return value
+        return value if not isinstance(value, float) or math.isfinite(value) else str(value)  # NaN is not itself
     if isinstance(value, Tensor | np.ndarray | np.generic):
         return _array(torch.as_tensor(value).detach().cpu())
     if isinstance(value, Mapping):
@@ -117,7 +117,7 @@ def _all_numbers(values: Sequence[Any]) -> bool:
 
 def _array(values: Tensor) -> Plain:
     if values.dim() == 0:
-        return str(values.item()) if values.is_complex() else values.item()
+        return str(values.item()) if values.is_complex() else plain(values.item())
     plain_values = values.resolve_conj().resolve_neg().contiguous()
     numbers = plain_values.view(torch.uint8) if plain_values.numel() else plain_values
     digest = hashlib.sha256(numbers.numpy().tobytes()).hexdigest()[:16]

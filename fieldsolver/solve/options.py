@@ -19,13 +19,20 @@ ToleranceOption = float | Tensor | Mapping[str, float]
 
 
 def choose_method(name: str, dt: float | None) -> tuple[Method, str]:
-    """The scheme of that name, and the reason; ``"auto"`` takes rk4 for fixed steps and tsit5 for chosen ones."""
+    """The scheme of that name, and the reason; ``"auto"`` takes rk4 for fixed steps and tsit5 for chosen ones.
+
+    Raises:
+        OptionError: no method has this name, or it takes no fixed steps.
+    """
     if not isinstance(name, str):
         raise OptionError(f"method is a name such as 'tsit5', got {name!r}")
     if name != "auto":
-        return get_method(name), "asked for"
+        method = get_method(name)
+        if dt is not None and not method.fixed_steps:
+            raise OptionError(f"{name} chooses its steps and its order; take ab4, or leave dt out")
+        return method, "asked for"
     if dt is not None:
-        return METHODS["rk4"], "auto: fixed steps were asked for, and rk4 has the largest stable step per evaluation"
+        return METHODS["rk4"], "auto: fixed steps were asked for; rk4 has order 4, and stable steps for waves and decay"
     return METHODS["tsit5"], "auto: explicit adaptive steps of order 5"
 
 
@@ -110,9 +117,10 @@ def resolved_tolerances(rtol: Any, atol: Any, problem: Problem) -> tuple[float |
     size = problem.y0.detach().abs().max() if problem.y0.numel() else torch.tensor(0.0)
     smallest = (torch.as_tensor(relative).to(size) * size + torch.as_tensor(absolute).to(size)).min()
     if bool(smallest < 2 * epsilon * size):
+        remedy = f"take rtol >= {10 * epsilon:.0e}" + ("" if epsilon < 1e-10 else ", or pass y0.double()")
         raise OptionError(
             f"rtol = {rtol} and atol = {atol} ask for less than the round-off of {problem.y0.dtype} "
-            f"({epsilon:.1e} of y); take rtol >= {10 * epsilon:.0e}" + ("" if epsilon < 1e-10 else ", or pass y0.double()")
+            f"({epsilon:.1e} of y); {remedy}"
         )
     return relative, absolute
 

@@ -107,9 +107,22 @@ def _curves(solution: Solution, arrays: dict[str, np.ndarray]) -> Figure:
     axes = figure.subplots()
     for name, values in arrays.items():
         axes.plot(solution.t.numpy(), values, label=name)
+    _mark_events(axes, solution)
     axes.set_xlabel("t")
     axes.legend(frameon=False)
     return figure
+
+
+def _mark_events(axes: Any, solution: Solution) -> None:
+    """A dotted line at the time of every event of the first sample, in a colour per event."""
+    log = solution.events
+    if log is None:
+        return
+    for number, name in enumerate(log.names):
+        times = log.times(name).detach().cpu().numpy()
+        if times.size:
+            axes.vlines(times, 0, 1, transform=axes.get_xaxis_transform(), colors=f"C{9 - number % 5}", lw=0.8,
+                        linestyles="dotted", label=name)  # fmt: skip
 
 
 def _space_time(axes: Any, solution: Solution, name: str, values: np.ndarray) -> None:

@@ -23,6 +23,7 @@ class ProgressBar:
         self._wanted = sys.stderr.isatty() if show is None else show
         self._started = time.monotonic()
         self._bar: Any = None
+        self._first: float | None = None  # a solve may go on from where it once was
 
     @property
     def wanted(self) -> bool:
@@ -34,13 +35,14 @@ class ProgressBar:
 
     def __call__(self, fraction: float) -> None:
         """Show the fraction, once the work has lasted long enough."""
+        self._first = fraction if self._first is None else self._first
         if not self._wanted or (self._bar is None and time.monotonic() - self._started < PATIENCE):
             return
         if self._bar is None:
             from tqdm import tqdm
 
             form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
-            self._bar = tqdm(total=100.0, desc=self._label, bar_format=form)
+            self._bar = tqdm(total=100.0, initial=100.0 * self._first, desc=self._label, bar_format=form)
         self._bar.update(max(0.0, 100.0 * fraction - self._bar.n))
 
     def __exit__(

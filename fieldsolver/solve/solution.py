@@ -35,7 +35,7 @@ class SolveStatistics:
         stiffness_ratio: h|lambda| over the method's limit of stability, where it was largest: about 1 means that
             stability holds the steps down and not accuracy; NaN where it was not measured.
         stiff_from: the time from which a sample was found stiff; NaN where it was not.
-        seconds: wall time.
+        seconds: wall time; of a solve that went on from a checkpoint, that of the last session.
     """
 
     method: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +21,7 @@ from fieldsolver.stepping.controllers import Controller
 from fieldsolver.stepping.error_norm import Norm
 from fieldsolver.stepping.partial import take_partial
 
+from .checkpoint import Checkpoint, keeper_of
 from .events import events_of, labelled
 from .options import (
     ToleranceOption,
@@ -68,6 +70,7 @@ def solve(
     progress: bool | None = None,
     seed: int | None = None,
     backward: bool = False,
+    checkpoint: str | os.PathLike[str] | Checkpoint | None = None,
 ) -> Solution:
     """Integrate ``dy/dt = f(t, y)`` from ``t_span[0]`` to ``t_span[1]``.
 
@@ -108,6 +111,9 @@ def solve(
         callback: called as ``callback(t, y)`` after accepted steps, with the state ``(B, ...)``.
         progress: show a bar: True, False, or None for only on a terminal.
         backward: integrate backwards, from the larger to the smaller time.
+        checkpoint: path of a file, or a `fs.Checkpoint`: what the solve needs to go on is written there every minute,
+            and when an exception or Ctrl-C ends it. The same call then goes on from the file, to the same bits as
+            without the interruption; once all samples have ended the file is removed. Only without gradients.
 
     Returns:
         A `Solution` with ``y`` of shape ``(T, *batch, C, *grid)``.
@@ -115,6 +121,7 @@ def solve(
     Raises:
         OptionError, StateError: an option or the state cannot be; one sentence says what to type.
         StabilityError: a fixed step beyond a sharp stability limit.
+        FileFormatError: the checkpoint is of another problem, or damaged; it is left as it is.
         SolveFailed: a sample ended early and `on_failure` is ``"raise"``.
         What f or the callback raises, and Ctrl-C, pass through with the partial solution as their ``.solution``.
     """
@@ -140,6 +147,12 @@ def solve(
         "land_at": problem.landings(land_at) if dt is None and replay is None else land_at, "restart_at": restart_at,
         "replay": replay,
     }  # fmt: skip
+    keeper = keeper_of(checkpoint, f, problem, mode, dense, {
+        **steps, "method": scheme.name, "t_span": (t0, t1), "rtol": rtol, "atol": atol, "save_at": times, "args": args,
+        "batch_dims": batch_dims, "events": events, "max_steps": max_steps, "callback": callback is not None,
+    })  # fmt: skip
+    if keeper is not None:
+        steps["keeper"] = keeper
 
     started = time.perf_counter()
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from fieldsolver.equations import FieldEquation
 from fieldsolver.equations.knowledge import Bound, LinearPart, linear_part
 from fieldsolver.errors import FieldSolverWarning, OptionError, StabilityError
-from fieldsolver.methods import METHODS, ButcherTableau, Method
-from fieldsolver.methods.explicit_runge_kutta import ExplicitRungeKutta
+from fieldsolver.methods import METHODS, Method
+
+from .stability_region import StabilityRegion, exit_table, stability_region
 
 CHECKS = ("refuse", "warn", "off")
-TABLE, CANDIDATES = 400, 64
+CANDIDATES = 64
 _SLACK = 1 + 1e-9
 
 
@@ -44,44 +44,6 @@ def step_limit(method: Method, linear: LinearPart) -> StepLimit:
         dt = _limit_from_eigenvalues(region, linear.eigenvalues)
         return StepLimit(method.name, dt, linear.bound.kind == "exact")
     return StepLimit(method.name, _limit_from_box(region, linear.bound), exact=False)
-
-
-class StabilityRegion(Protocol):
-    """The z = dt lambda for which a step does not grow.
-
-    Attributes:
-        real_interval: largest x such that [-x, 0] belongs to it.
-        imaginary_interval: largest y such that [-iy, iy] belongs to it.
-    """
-
-    @property
-    def real_interval(self) -> float: ...
-    @property
-    def imaginary_interval(self) -> float: ...
-
-    def exit_radius(self, angle: float) -> float:
-        """First radius outside on the ray `angle` away from the imaginary axis, in the left half plane."""
-        ...
-
-
-class _RungeKuttaRegion:
-    """Where ``|R(z)| <= 1``."""
-
-    def __init__(self, tableau: ButcherTableau) -> None:
-        self.real_interval = tableau.real_interval
-        self.imaginary_interval = tableau.imaginary_interval
-        self._coefficients = np.array([float(c) for c in tableau.stability_polynomial()])
-
-    def exit_radius(self, angle: float) -> float:
-        return _exit(self._coefficients, angle)
-
-
-def stability_region(method: Method) -> StabilityRegion | None:
-    """The region of a method: that of its tableau, or what it knows itself; None if its steps change its formula."""
-    if isinstance(method, ExplicitRungeKutta):
-        return _RungeKuttaRegion(method.tableau)
-    region: StabilityRegion | None = getattr(method, "stability", None)
-    return region
 
 
 def check_fixed_step(equation: FieldEquation, method: Method, dt: float, check: str, t: float = 0.0) -> None:
@@ -179,28 +141,9 @@ def _oblique_limit(region: StabilityRegion, values: np.ndarray) -> float:
     """Smallest exit of ``dt * eigenvalue`` from the region over eigenvalues off both axes.
 
     A table of exits over the angle to the imaginary axis ranks all eigenvalues; the limit comes from the exact exits of
-    those that rank first. The table is logarithmic, because close to that axis the exit can vary without bound.
+    those that rank first.
     """
     angles = np.arctan2(np.abs(values.real), np.abs(values.imag))  # its coefficients are real: one quadrant is enough
-    table = np.geomspace(max(angles.min(), 1e-14), np.pi / 2, TABLE)
-    exits = np.array([region.exit_radius(angle) for angle in table])
-    estimate = np.interp(np.log(angles), np.log(table), np.log(exits)) - np.log(np.abs(values))
+    estimate = np.interp(np.log(angles), *exit_table(region)) - np.log(np.abs(values))
     first = np.argsort(estimate)[:CANDIDATES]
-    return min(region.exit_radius(angles[i]) / float(np.abs(values[i])) for i in first)
-
-
-def _exit(coefficients: np.ndarray, angle: float) -> float:
-    """First radius at which ``|R|`` exceeds 1 on the ray `angle` away from the imaginary axis, in the left half plane.
-
-    ``|R(r e^(i phi))|^2 - 1`` is a real polynomial in r with the factor r; what is left starts at ``2 cos(phi) < 0``.
-    """
-    direction = complex(-np.sin(angle), np.cos(angle))
-    on_ray = coefficients * direction ** np.arange(coefficients.size)
-    growth = np.convolve(on_ray, on_ray.conj()).real[1:]
-    growth[0] = -2 * np.sin(angle)  # exactly: the sum above loses it to rounding near the axis
-    roots = np.roots(growth[::-1])
-    real = np.sort(roots[(np.abs(roots.imag) <= 1e-7 * np.abs(roots)) & (roots.real > 0)].real)
-    for root in real:
-        if np.polynomial.polynomial.polyval(root * (1 + 1e-6), growth) > 0:
-            return float(root)
-    return 1e300  # never: |R| grows without bound, so this is not reached for a polynomial of positive degree
+    return float((region.exit_radii(angles[first]) / np.abs(values[first])).min())

@@ -39,8 +39,8 @@ SPLITTER = 2.0**29 + 1.0
 def shortened(size: Array) -> Array:
     """A step size rounded to 24 bits.
 
-    The last bits of an error norm depend on how a batch is stored and on where it is computed. Sizes without them are the
-    same for a sample alone, among others, and on a device, and so are the steps.
+    The last bits of an error norm depend on how a batch is stored and on where it is computed. Sizes without them are
+    the same for a sample alone, among others, and on a device, and so are the steps.
 
     Source: Veltkamp's splitting, Dekker, Numer. Math. 18 (1971) 224-242, section 5.
     """
@@ -68,7 +68,7 @@ class AdaptiveSteps:
 
     def __init__(
         self, targets: Targets | End, error_order: int, rtol: Tolerance, atol: Tolerance, controller: Controller, *,
-        dt_min: float = 0.0, dt_max: float = np.inf, first_step: float | None = None, norm: Norm | None = None,
+        dt_min: Array = 0.0, dt_max: Array = np.inf, first_step: float | None = None, norm: Norm | None = None,
     ) -> None:  # fmt: skip
         self.targets = targets
         self.order = error_order
@@ -223,6 +223,7 @@ class AdaptiveSteps:
     def _error(self, step: Step) -> tuple[Array, Array]:
         """Scaled error of each sample, and one more than the order of its estimate."""
         order = step.error_order
+        error: Array
         if self._host_norm:
             error = host_error_norm(step, self.rtol, self.atol)
         else:

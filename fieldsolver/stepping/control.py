@@ -74,7 +74,7 @@ class Attempt:
         y: (n, *state), the states after the attempt.
         memory: what the method carries after the attempt.
         field: the right-hand side of these samples, for the stages that only an interpolant needs.
-        nfev: evaluations of f in this attempt.
+        nfev: evaluations of f in this attempt, or (n,) of them.
         interruption: what cut some of the steps short: their y_new lies beyond `t_new`, which is inside the step.
         everyone: True where all steps are known to be accepted; False says nothing.
     """
@@ -89,7 +89,7 @@ class Attempt:
     y: Tensor
     memory: Memory
     field: VectorField
-    nfev: int = 0
+    nfev: int | np.ndarray = 0
     interruption: Interruption | None = None
     everyone: bool = False
 

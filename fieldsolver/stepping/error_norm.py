@@ -55,10 +55,11 @@ def suits_host(y: Tensor, rtol: Tolerance, atol: Tolerance, norm: Norm | None) -
     return plain and real and 0 < y.numel() <= HOST_ENTRIES * y.shape[0]
 
 
-def host_error_norm(step: Step, rtol: float, atol: float) -> np.ndarray:
-    """`error_norm` (B,) in float64, for small real states on the host."""
+def host_error_norm(step: Step, rtol: Tolerance, atol: Tolerance) -> np.ndarray:
+    """`error_norm` (B,) in float64, for small real states on the host; both tolerances are numbers."""
     if step.error is None:
         raise OptionError("the method made no error estimate; give dt= for fixed steps")
+    rtol, atol = float(rtol), float(atol)
     y, y_new, error = as_array(step.y), as_array(step.y_new), as_array(step.error)
     fine = _scaled_rms(y, y_new, error, rtol, atol)
     if step.coarse_error is None:

@@ -19,7 +19,7 @@ class Ledger:
         status: `Status` as integers.
         accepted: steps kept.
         rejected: steps thrown away.
-        nfev: evaluations of f, counted while the sample was being stepped.
+        nfev: evaluations of f that the steps of the sample needed: as many as if it had been alone.
         stiffness: h |lambda| over the boundary of stability, the largest seen; NaN where it was not measured.
         stiff_from: where the sample was found stiff; NaN where it was not.
     """
@@ -49,8 +49,8 @@ class Ledger:
         self.status[rows] = status
 
     def book(
-        self, rows: np.ndarray, dt: np.ndarray, t_new: np.ndarray, accepted: np.ndarray, nfev: int,
-        everyone: bool = False,
+        self, rows: np.ndarray, dt: np.ndarray, t_new: np.ndarray, accepted: np.ndarray,
+        nfev: int | np.ndarray, everyone: bool = False,
     ) -> None:  # fmt: skip
         """Enter one attempt; dt = 0 marks samples that rested; `everyone`: all steps are known to be accepted."""
         if rows.size == self.t.size:
@@ -62,7 +62,9 @@ class Ledger:
         self.rejected[rows] += moved & ~accepted
         self.t[rows[accepted]] = t_new[accepted]
 
-    def _book_all(self, dt: np.ndarray, t_new: np.ndarray, accepted: np.ndarray, nfev: int, everyone: bool) -> None:
+    def _book_all(
+        self, dt: np.ndarray, t_new: np.ndarray, accepted: np.ndarray, nfev: int | np.ndarray, everyone: bool
+    ) -> None:
         """Of a batch that is complete, and so in order: no row has to be looked up."""
         if everyone:
             self.nfev += nfev

@@ -117,7 +117,8 @@ class Run:
         t = batch.t
         self._attempts += 1
         dt, t_new = control.propose(batch)
-        nfev = method.stages - method.saved_evaluations(batch.memory)
+        saved = method.saved_evaluations(batch.memory)
+        nfev = method.stages - (saved.numpy() if isinstance(saved, Tensor) else saved)
         step = batch.attempt(method, dt, estimate=control.estimate)
         accepted, failed = control.judge(step, batch, dt)
         everyone = batch.xp is np and bool(accepted.all())

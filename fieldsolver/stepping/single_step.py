@@ -143,7 +143,7 @@ def attempt(scheme: Scheme, now: Numbers) -> tuple[Numbers, Step]:
     )  # fmt: skip
     batch.running = (now.status == int(Status.RUNNING)) & (now.t != now.t_end)
     if scheme.controller is None:
-        control = None
+        control: AdaptiveSteps | None = None
         remaining = now.t_end - now.t
         lands = remaining.abs() <= now.size * (1 + 1e-12)
         dt = torch.where(lands, remaining, scheme.direction * now.size)
@@ -159,8 +159,8 @@ def attempt(scheme: Scheme, now: Numbers) -> tuple[Numbers, Step]:
     step = batch.attempt(scheme.method, dt, estimate=control is not None)
     moving = dt != 0.0
     if control is None:
-        accepted = all_finite(step.y_new, *step.k[-1:]) & moving
-        failed = torch.where(moving ^ accepted, int(Status.NON_FINITE), 0)
+        accepted: Tensor = all_finite(step.y_new, *step.k[-1:]) & moving
+        failed: Tensor = torch.where(moving ^ accepted, int(Status.NON_FINITE), 0)
     else:
         accepted, failed = control.judge(step, batch, dt)
     batch.advance(step, accepted, t_new)

@@ -26,7 +26,16 @@ class End:
     next = None
 
     def __init__(self, t1: Array, direction: float) -> None:
-        self.t1, self.direction = t1, direction
+        self.t0, self.t1, self.direction = t1, t1, direction
+
+    def start(self, t: Array, xp: Arithmetic) -> None:
+        """Nothing to choose."""
+
+    def arrived(self, t_new: Array, accepted: Array, xp: Arithmetic) -> None:
+        """Nothing follows."""
+
+    def compact(self, places: np.ndarray) -> None:
+        """It is the same for all samples."""
 
     def target(self) -> Array:
         """t1."""

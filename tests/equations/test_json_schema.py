@@ -130,6 +130,17 @@ WRONG: dict[str, dict[str, Any]] = {
     "normalise": {"kernels": {"w": {"function": "x", "edge": "zero", "normalise": True}}},
     "module": {"modules": {"n": {"kind": "python", "code": "x"}}},
     "module key": {"modules": {"n": {"kind": "conv", "channels": [1, 1], "hidden": [2]}}},
+    "one event": {"events": {"condition": "u"}},
+    "event without condition": {"events": [{"condition": "u"}, {"direction": "up"}]},
+    "condition": {"events": [{"condition": 1.0}]},
+    "event key": {"events": [{"condition": "u", "then": "stop"}]},
+    "direction": {"events": [{"condition": "u", "direction": "rising"}]},
+    "terminal": {"events": [{"condition": "u", "terminal": 1}]},
+    "max_events": {"events": [{"condition": "u", "max_events": 0}]},
+    "reset": {"events": [{"condition": "u", "reset": "u = 0"}]},
+    "reset of no state": {"events": [{"condition": "u", "reset": {"u[0]": "0"}}]},
+    "reset value": {"events": [{"condition": "u", "reset": {"u": True}}]},
+    "events without end": {"events": [{"condition": "u"}] * 101},
     "initial name": {"initial": {"du": 1.0, "d2u/dt2": 1.0}},
     "initial": {"initial": {"u": {"noise": 1.0}}},
     "seed": {"initial": {"u": 1.0, "seed": -1}},
@@ -250,10 +261,11 @@ def test_schema_and_loader_agree_on_spoilt_files(content: dict[str, Any], data: 
     spoilt = copy.deepcopy(content)
     table: Any = spoilt
     while True:
-        inside = [key for key, value in table.items() if isinstance(value, dict) and value]
+        inside = [part for value in table.values() for part in (value if isinstance(value, list) else [value])]
+        inside = [part for part in inside if isinstance(part, dict) and part]
         if not inside or data.draw(st.integers(0, 2)) == 0:
             break
-        table = table[data.draw(st.sampled_from(inside))]
+        table = data.draw(st.sampled_from(inside))
     key = data.draw(st.sampled_from([*table, "unknown", "all", "y+", "du/dt", "é", "a b"]))
     match data.draw(st.sampled_from(["remove", "replace", "rename"])):
         case "replace":

@@ -55,9 +55,9 @@ def checked(tmp_path: Path) -> Check:
 def test_the_samples_are_fine_and_raise_no_warning(capsys: pytest.CaptureFixture[str], name: str) -> None:
     assert main(["check", name]) == 0
     shown = capsys.readouterr().out
-    assert re.search(rf"{name}.toml is fine: (1 field \(u\)|2 fields \(u, v\)) on ", shown)
+    assert re.search(rf"{name}.toml is fine: (1 field|2 fields) \(\w(, v)?\)( on |, 2 parameters, 1 event, )", shown)
     assert "Warning" not in shown
-    assert re.search("∂²?u/∂t²? = ", shown)
+    assert re.search("(∂²?u/∂t²?|d[vx]/dt) = ", shown)
 
 
 def test_a_sound_file_is_summed_up(checked: Check) -> None:
@@ -72,6 +72,22 @@ def test_a_sound_file_is_summed_up(checked: Check) -> None:
     )
     page, _ = checked(ODE.replace("-k*u", "-k*m(u) + I").replace("k = 1.0", "k = { per_sample = [1, 2] }") + more)
     assert "1 field (u), 1 parameter, 1 signal, 1 module, 2 samples, from t = 0 to 1." in page
+
+
+def test_events_are_shown_and_what_they_leave_unused_is_warned_of(checked: Check) -> None:
+    events = '[[events]]\nname = "half"\ncondition = "u - 0.5"\n[[events]]\ncondition = "u - 0.4"\nterminal = true\n'
+    page, code = checked(ODE + events)
+    assert code == 0
+    assert page.split("\n") == [
+        "case.toml is fine: 1 field (u), 1 parameter, 2 events, from t = 0 to 1.", "",
+        "  du/dt = −k u",
+        "  event half: u - 0.5 crosses zero",
+        "  event u - 0.4: u - 0.4 crosses zero; the end",
+    ]  # fmt: skip
+    page, _ = checked(ODE + events + "max_events = 3\n")
+    assert "\nWarning: [events] #2 has max_events, which only events with a reset use" in page
+    page, _ = checked(ODE + events + "max_events = 3\nreset = { u = 1 }\n")
+    assert "Warning" not in page
 
 
 def test_everything_wrong_is_listed_with_its_line(checked: Check) -> None:

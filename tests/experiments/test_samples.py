@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,6 +30,45 @@ def test_a_sample_loads_and_takes_some_steps(name: str) -> None:
     assert solution.success
     assert solution.stats.accepted.item() >= 2
     assert fs.explain(file.equation).limits
+
+
+@pytest.mark.parametrize("current", [1.5, 1.05, 3.0, 0.95])
+def test_the_neuron_fires_at_the_interval_of_the_closed_form(tmp_path: Path, current: float) -> None:
+    """From v(t) = I (1 - exp(-t/tau)): the threshold 1 is reached after tau log(I/(I - 1)), or never."""
+    text = find_equation_file("integrate_and_fire").read_text(encoding="utf-8")
+    (tmp_path / "neuron.toml").write_text(text.replace("I = 1.5", f"I = {current}"), encoding="utf-8")
+    file = load_equation(tmp_path / "neuron.toml")
+    tau, end = file.equation.parameter_values()["tau"].item(), file.solve["t_span"][1]
+    with torch.no_grad():
+        solution = fs.solve(file.equation, file.initial, **file.solve)
+    interval = tau * math.log(current / (current - 1)) if current > 1 else math.inf
+    expected = interval * torch.arange(1, 1 + int(end / interval), dtype=torch.float64)
+    torch.testing.assert_close(solution.events.times("spike"), expected, rtol=0, atol=3e-6)
+    phase = solution.t if current < 1 else solution.t % interval
+    apart = (phase > 1e-5) & (phase < interval - 1e-5)  # saves at a spike are on either side of it
+    exact = current * (1 - torch.exp(-phase / tau))
+    assert apart.sum() > 0.9 * len(apart)
+    torch.testing.assert_close(solution["v"][apart], exact[apart], rtol=0, atol=1e-6)
+
+
+def test_the_ball_bounces_when_and_as_fast_as_the_closed_form_says() -> None:
+    file = sample("bouncing_ball")
+    g, e = (file.equation.parameter_values()[name].item() for name in ("g", "e"))
+    end = file.solve["t_span"][1]
+    with torch.no_grad():
+        solution = fs.solve(file.equation, file.initial, **file.solve)
+    assert end < math.sqrt(2 / g) * (1 + e) / (1 - e)  # where the bounces pile up
+    fall, n = math.sqrt(2 / g), torch.arange(40, dtype=torch.float64)
+    times = fall * (1 + 2 * e * (1 - e**n) / (1 - e))
+    times = times[times < end]
+    before, after = solution.events.states("bounce")
+    torch.testing.assert_close(solution.events.times("bounce"), times, rtol=0, atol=1e-9)
+    speed = g * fall * e ** n[: len(times)]
+    torch.testing.assert_close(before[:, 1], -speed, rtol=1e-9, atol=0)
+    torch.testing.assert_close(after[:, 1], e * speed, rtol=1e-9, atol=0)
+    assert solution["x"].min() > -1e-9
+    height = (solution["v"] ** 2 / (2 * g) + solution["x"])[solution.t > times[-1]]  # of the last flight
+    torch.testing.assert_close(height, torch.full_like(height, e ** (2 * len(times))), rtol=1e-7, atol=0)
 
 
 C = 0.5

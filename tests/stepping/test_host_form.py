@@ -12,22 +12,28 @@ from torch import Tensor
 
 from fieldsolver.gradients import solve_with_gradient
 from fieldsolver.methods import METHODS, Step, compiled
-from fieldsolver.stepping import Trajectory, VectorField, integrate, loop
+from fieldsolver.stepping import Status, Trajectory, VectorField, integrate, loop
+from fieldsolver.stepping.adaptive import AdaptiveSteps
+from fieldsolver.stepping.controllers import CONTROLLERS, get_controller, start_history
 from fieldsolver.stepping.error_norm import error_norm, host_error_norm
+from fieldsolver.stepping.targets import Targets
 
 STIFFER = torch.tensor([[1.0], [3.0], [9.0], [27.0]], dtype=torch.float64)
 
 
-def pendulums(parameters: tuple[Tensor, ...], t: Tensor, y: Tensor) -> Tensor:
-    """Samples of very different speed: they are rejected and end at different attempts."""
-    return STIFFER[: len(y)] * torch.stack([y[:, 1], -torch.sin(y[:, 0])], 1)
+Y0 = torch.tensor([[1.0, 0.5], [0.1, 0.2], [2.0, 0.0], [3.0, 0.1]], dtype=torch.float64)
 
 
-def solve(samples: int = 4, mode: str = "none", **options: object) -> Trajectory:
-    y0 = torch.tensor([[1.0, 0.5], [0.1, 0.2], [2.0, 0.0], [3.0, 0.1]], dtype=torch.float64)[:samples]
+def pendulums(speed: Tensor = STIFFER) -> VectorField:
+    """Samples of very different speed (B, 1): they are rejected and end at different attempts."""
+    return VectorField(lambda p, t, y: speed * torch.stack([y[:, 1], -torch.sin(y[:, 0])], 1))
+
+
+def solve(rows: slice = slice(None), *, fused: bool = True) -> Trajectory:
     times = torch.linspace(0, 6, 7, dtype=torch.float64)
-    settings = {"rtol": 1e-6, "atol": 1e-9, "save_at": times, "first_step": 1.0} | options
-    return solve_with_gradient(mode, VectorField(pendulums), METHODS["dopri5"], y0, 0.0, 6.0, **settings)
+    field, method = pendulums(STIFFER[rows]), METHODS["dopri5"]
+    with torch.no_grad():
+        return integrate(field, method, Y0[rows], 0.0, 6.0, save_at=times, first_step=1.0, fused=fused)
 
 
 def assert_same(one: Trajectory, other: Trajectory) -> None:
@@ -64,24 +70,35 @@ def test_short_runs_and_runs_with_a_graph_do_not_load(monkeypatch: pytest.Monkey
     solve()
     monkeypatch.setattr(loop, "PATIENCE", 5)
     with torch.no_grad():
-        integrate(VectorField(pendulums), METHODS["dopri5"], torch.ones(4, 2, dtype=torch.float64), 0.0, 6.0)
+        integrate(pendulums(), METHODS["dopri5"], Y0, 0.0, 6.0)
     assert compiled.kernels() is None
 
 
 def test_agrees_with_torch() -> None:
     """The torch form of the steps, which the modes with gradients use, differs by rounding."""
-    host, usual = solve(), solve(mode="direct")
-    assert torch.equal(host.stats.accepted, usual.stats.accepted)
-    assert torch.equal(host.stats.nfev, usual.stats.nfev)
+    host, usual = solve(), solve(fused=False)
+    for name in ("accepted", "rejected", "nfev"):
+        assert torch.equal(getattr(host.stats, name), getattr(usual.stats, name)), name
     torch.testing.assert_close(host.saved, usual.saved, rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(host.y_end, usual.y_end, rtol=1e-11, atol=1e-11)
 
 
 def test_sample_does_not_notice_the_others() -> None:
-    together, two, alone = solve(), solve(2), solve(1)
-    assert torch.equal(together.saved[:, :2], two.saved)
-    assert torch.equal(together.stats.accepted[:2], two.stats.accepted)
-    # Steps of a single sample are chosen with Python's power instead of NumPy's.
-    torch.testing.assert_close(together.saved[:, :1], alone.saved, rtol=1e-12, atol=1e-12)
+    together = solve()
+    for i in range(4):
+        alone = solve(slice(i, i + 1))
+        torch.testing.assert_close(together.saved[:, i], alone.saved[:, 0], rtol=1e-12, atol=1e-12)
+        for name in ("accepted", "rejected", "nfev"):
+            assert getattr(together.stats, name)[i] == getattr(alone.stats, name)[0], name
+
+
+def test_mode_without_gradient_takes_this_form() -> None:
+    times = torch.linspace(0, 6, 7, dtype=torch.float64)
+    options = {"save_at": times, "first_step": 1.0}
+    for mode in ("none", "direct"):  # with nothing to differentiate
+        found = solve_with_gradient(mode, pendulums(), METHODS["dopri5"], Y0, 0.0, 6.0, **options)
+        assert torch.equal(found.saved, solve().saved)
+        assert not torch.equal(found.saved, solve(fused=False).saved)
 
 
 def test_ended_samples_keep_their_state() -> None:
@@ -130,3 +147,34 @@ def test_norm_of_steps_that_went_wrong(loaded: bool, monkeypatch: pytest.MonkeyP
     assert np.isfinite(norms[5])
     assert np.isnan(norms[:3]).all()
     assert norms[3] == norms[4] == math.inf
+
+
+@pytest.mark.parametrize("all_move", [True, False])
+@pytest.mark.parametrize("controller", CONTROLLERS)
+def test_decisions_look_up_what_the_general_ones_compute(controller: str, all_move: bool) -> None:
+    """Accepted, rejected, resting and failing samples; the history of a sample that rests is never read again."""
+    generator, samples = np.random.default_rng(3), 40
+    error = generator.uniform(0.01, 3, samples)
+    error[[5, 6]] = np.nan, np.inf
+    size, t = 10.0 ** generator.uniform(-4, -1, samples), generator.uniform(0, 1, samples)
+    size[[5, 7]] = 1e-17  # too small already
+    error[7] = 2.0
+    moving = np.ones(samples, dtype=bool) if all_move else generator.random(samples) < 0.7
+    moving[[5, 6, 7]] = True
+    size[~moving] = 0.0
+    found = []
+    for general in (True, False):
+        control = AdaptiveSteps(Targets(0.0, 1.0), 4, 1e-6, 1e-9, get_controller(controller))
+        control.resume(np.full(samples, 0.05), start_history(control.controller, size, np), np)
+        control._always_enough = 1e-15
+        control.history = control.history._replace(highest_factor=np.where(t < 0.5, 1.0, 4.0))
+        with np.errstate(all="ignore"):
+            if general:
+                accepted, status = control._sort_out(size, error, error <= 1, 5, t)
+            else:
+                accepted, status = control._sort_out_on_host(size, error, error <= 1, 5, t, all_move)
+        assert status is not None
+        found.append((accepted, status, control.size, *(h[moving] for h in control.history if h is not None)))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert set(found[0][1]) == {Status.RUNNING, Status.DT_UNDERFLOW, Status.NON_FINITE}

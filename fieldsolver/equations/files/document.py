@@ -38,6 +38,11 @@ class Document:
         table: dict[str, Any] = self.content.get(name, {})
         return table
 
+    def tables(self, name: str) -> list[dict[str, Any]]:
+        """The tables of one list, ``[[name]]``; none when it is not there."""
+        tables: list[dict[str, Any]] = self.content.get(name, [])
+        return tables
+
     def faults(self) -> list[Fault]:
         """What is wrong with the structure, in the order in which it is best repaired; at most `MAX_FAULTS`."""
         return list(itertools.islice(_STRUCTURE.faults(self.content, ()), MAX_FAULTS))

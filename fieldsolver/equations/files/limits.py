@@ -10,6 +10,8 @@ MAX_VALUES = 2**28
 """Of the state, all components and points together: 2 GiB in float64."""
 MAX_ENTRIES = 1000
 """Of a table whose names are the user's."""
+MAX_EVENTS = 100
+"""Of an equation."""
 MAX_FAULTS = 100
 """That are listed."""
 MAX_COMPONENTS = 65_536

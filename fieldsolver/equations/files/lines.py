@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from .shapes import Keys
+from .table_lists import nth
 
 _KEY = r"""(?:"(?:[^"\\]|\\.)*"|'[^']*'|[A-Za-z0-9_-]+)"""
 _PATH = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
-_HEADER = re.compile(rf"^\s*\[\[?\s*(?P<path>{_PATH})\s*\]")
+_HEADER = re.compile(rf"^\s*(?P<open>\[\[?)\s*(?P<path>{_PATH})\s*\]")
 _ENTRY = re.compile(rf"^\s*(?P<path>{_PATH})\s*=")
 _TRIPLE = re.compile(r'"""|\'\'\'')
 
@@ -37,18 +38,30 @@ def _all_places(text: str) -> tuple[tuple[int, Keys], ...]:
 def _places(text: str) -> Iterator[tuple[int, Keys]]:
     """Every table header and entry with its line; entries of inline tables stand on the line of the table."""
     table: Keys = ()
-    closing = ""
+    closing, seen = "", dict[Keys, int]()
     for number, line in enumerate(text.split("\n"), 1):
         if closing:  # inside a text of several lines
             closing = "" if closing in line else closing
             continue
         if header := _HEADER.match(line):
-            table = _split(header["path"])
+            path = _split(header["path"])
+            if header["open"] == "[[":
+                seen[path] = seen.get(path, 0) + 1
+                yield number, path
+            table = _numbered(path, seen)
             yield number, table
         elif entry := _ENTRY.match(line):
             yield number, (*table, *_split(entry["path"]))
         quotes = _TRIPLE.findall(line)
         closing = quotes[0] if len(quotes) % 2 else ""
+
+
+def _numbered(path: Keys, seen: Mapping[Keys, int]) -> Keys:
+    """The place of a header: behind the name of a list stands the number of its last table so far."""
+    place: Keys = ()
+    for depth, name in enumerate(path, 1):
+        place += (name, nth(seen[path[:depth]] - 1)) if path[:depth] in seen else (name,)
+    return place
 
 
 def _split(path: str) -> Keys:

@@ -14,6 +14,7 @@ from fieldsolver.errors import FileFormatError
 from ..field_equation import FieldEquation
 from .boundary import read_boundary, read_grid
 from .document import Document, read_document
+from .events import read_events
 from .expressions import literals
 from .initial import read_initial
 from .kernels import read_kernels
@@ -91,4 +92,5 @@ def read_equation(document: Document, dtype: torch.dtype = torch.float64) -> Fie
         space_order=declared.get("space_order"),
         scheme=read_scheme(document, grid),
         calculus=declared.get("calculus"),
+        events=read_events(document),
     )

@@ -14,6 +14,7 @@ from fieldsolver.space.grid import Grid
 from ..graph import Node
 from ..parameters import Parameter, PerSample, Spatial
 from .document import Document
+from .events import event_texts
 from .expressions import fixed_values, names_in, with_definitions
 from .values import as_tensor, is_plain, plain_number
 
@@ -34,7 +35,7 @@ def only_aside(document: Document) -> set[str]:
     """
     parameters = document.table("parameters")
     text = _COMMENT.sub("", document.table("equation")["text"])
-    inside = with_definitions(names_in([text, document.table("boundary")]), parameters)
+    inside = with_definitions(names_in([text, document.table("boundary"), event_texts(document)]), parameters)
     spatial = [value["spatial"] for value in parameters.values() if isinstance(value, dict) and "spatial" in value]
     users = {"[initial]": document.table("initial"), "[kernels]": document.table("kernels"), "[parameters]": spatial}
     used = {place: with_definitions(names_in(users[place]), parameters) - inside for place in users}

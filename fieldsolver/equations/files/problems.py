@@ -11,10 +11,12 @@ from typing import Any
 from fieldsolver.errors import BoundaryError, EquationError, FieldSolverError, FileFormatError, GridError
 
 from .document import Document
+from .events import place_of_event
 from .limits import MAX_FAULTS
 from .lines import line_of, line_with
 from .load import EquationFile, read_equation, read_file
 from .shapes import Fault
+from .table_lists import entry_of
 
 _ASIDE = ("title", "source", "initial", "solve", "output")
 _NAMED = ("parameters", "signals", "kernels", "modules", "boundary", "initial")
@@ -67,9 +69,9 @@ def _read(document: Document, faults: Sequence[Fault]) -> EquationFile | None:
 def _without(content: dict[str, Any], faults: Sequence[Fault]) -> dict[str, Any]:
     content = copy.deepcopy(content)
     for fault in faults:
-        table = content
+        table: Any = content
         for key in fault.keys[:-1]:
-            table = table[key]
+            table = entry_of(table, key)
         table.pop(fault.keys[-1], None)
     return content
 
@@ -78,6 +80,8 @@ def line_of_error(document: Document, error: FieldSolverError) -> int | None:
     """The line that an error is about: by its place, by the text it quotes, or by a name in its sentence."""
     if isinstance(error, FileFormatError) and error.keys:
         return line_of(document.text, error.keys)
+    if place := place_of_event(document, str(error)):
+        return line_of(document.text, place)
     if isinstance(error, EquationError) and (line := line_with(document.text, (error.text or "").strip())):
         return line
     if isinstance(error, GridError):

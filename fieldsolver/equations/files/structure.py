@@ -8,6 +8,7 @@ from fieldsolver.space.spacing import TOWARDS
 from fieldsolver.space.stencils import SPACE_ORDERS
 
 from ..vocabulary import AXES
+from .event_structure import event_tables
 from .leaves import (
     COMPLEX,
     FIELD_OR_SIDE,
@@ -47,6 +48,7 @@ def file_structure() -> Table:
             "signals": Key(Table(others=_signal(), names=NAME), "Sampled inputs by name: linear between the samples."),
             "kernels": Key(Table(others=_kernel(), names=NAME), "Kernels by name, for convolve(name, ...)."),
             "modules": Key(Table(others=_module(), names=NAME), "Neural networks by name, called in the equation."),
+            "events": Key(event_tables(), "What happens where a condition crosses zero: resets, and the end."),
             "initial": Key(_initial(), "The state at the start, an entry per field.", required=True),
             "solve": Key(_solve(), "How it is solved.", required=True),
             "output": Key(_output(), "The animation."),
