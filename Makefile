@@ -40,7 +40,8 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-docs: $(VENV)/.installed-docs ## build the documentation into docs/_build/html
+docs: $(VENV)/.installed-docs ## draw its figures and build the documentation into docs/_build/html
+	OMP_NUM_THREADS=1 $(BIN)/python docs/make_figures.py
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 

@@ -100,6 +100,8 @@ def _formula(title: str, text: str) -> list[str]:
 
 def _few_words(scheme: Method) -> str:
     steps = "fixed steps" if scheme.error_order is None else "adaptive or fixed steps"
+    if not scheme.fixed_steps:
+        return f"order up to {scheme.order}, {scheme.stages} stage(s), adaptive steps"
     return f"order {scheme.order}, {scheme.stages} stage(s), {steps}"
 
 

@@ -16,14 +16,14 @@ NONE = "-"
 COLUMNS = (8, 7, 8, 13, 7, 11, 11, 8, 8)
 HEADINGS = ("method", "order", "dense", "stages", "evaluations", "extra", "real", "imaginary", "SSP", "steps")
 LEGEND = f"""\
-  order: of the solution, and in brackets of the embedded method behind the error estimate
+  order: of the solution, and in brackets of the embedded method behind the error estimate; 1-12: it varies
   dense: order of the dense output; stages: those of one step
   evaluations: what a step costs, the slope that it shares with the next one counted once
   extra: further evaluations in a step inside which the solution is asked for
   real, imaginary: largest x and y for which equal steps of size h do not grow while h times the eigenvalue lies on
     [-x, 0] and on [-iy, iy]
   SSP: the Euler step limits that one step may span while norms that Euler steps do not raise do not rise
-  steps: adaptive, chosen by rtol and atol, or fixed, given as dt; adaptive methods take fixed steps as well
+  steps: adaptive, chosen by rtol and atol, or fixed, given as dt; adaptive methods of one order take fixed ones as well
   {NONE}: there is none\
 """
 
@@ -48,11 +48,10 @@ def method_page(word: str | None = None) -> Iterator[str]:
 
 def method_lines(facts: MethodSummary, adaptive: bool, width: int) -> Iterator[str]:
     """The row of one method, its name `width` columns wide, and its source, in lines of at most `WIDTH` columns."""
-    embedded = "" if facts.embedded_order is None else f"({facts.embedded_order})"
     yield _row(
         (
             facts.name,
-            f"{facts.order}{embedded}",
+            _orders(facts),
             _text(facts.dense_order),
             _text(facts.stages),
             _text(facts.evaluations),
@@ -65,6 +64,12 @@ def method_lines(facts: MethodSummary, adaptive: bool, width: int) -> Iterator[s
         width,
     )
     yield from textwrap.wrap(facts.source, WIDTH, initial_indent=" " * 4, subsequent_indent=" " * 4)
+
+
+def _orders(facts: MethodSummary) -> str:
+    if facts.lowest_order is not None:
+        return f"{facts.lowest_order}-{facts.order}"
+    return f"{facts.order}" if facts.embedded_order is None else f"{facts.order}({facts.embedded_order})"
 
 
 def _row(cells: tuple[str, ...], width: int) -> str:

@@ -63,6 +63,7 @@ class AdamsBashforthMoulton:
             imaginary_interval=0.0,  # that of order 1, which is Heun's Runge-Kutta method
             ssp_radius=None,
             source=SOURCE,
+            lowest_order=self.error_order,
         )
 
     def start(self, f: Function, t: Tensor, y: Tensor, k1: Tensor) -> Memory:

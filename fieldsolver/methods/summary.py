@@ -25,6 +25,7 @@ class MethodSummary:
         imaginary_interval: largest y with |R(iz)| <= 1 on [-y, y].
         ssp_radius: Euler step limits within which monotonicity is preserved; None if none is.
         source: paper, with the equation or table.
+        lowest_order: of methods that vary their order up to `order`, and with it the other two; else None.
     """
 
     name: str
@@ -39,6 +40,7 @@ class MethodSummary:
     imaginary_interval: float
     ssp_radius: float | None
     source: str
+    lowest_order: int | None = None
 
 
 def summary(tableau: ButcherTableau) -> MethodSummary:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fieldsolver import _version
 from fieldsolver.equations.graph import Node
@@ -48,7 +48,9 @@ class Checkpoint:
             raise OptionError(f"a checkpoint has the path of a file, such as 'run.safetensors', got {self.path!r}")
         folder = Path(self.path).absolute().parent
         if not folder.is_dir() or Path(self.path).is_dir():
-            raise OptionError(f"checkpoint {str(self.path)!r} is no file in a folder that exists; create {folder} first")
+            raise OptionError(
+                f"checkpoint {str(self.path)!r} is no file in a folder that exists; create {folder} first"
+            )
 
 
 def keeper_of(

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from fieldsolver.errors import OptionError, listing, nearest
 from fieldsolver.methods import METHODS, Method, get_method
+from fieldsolver.stepping import StepLog
 
 from .problem import Problem
 
@@ -34,6 +35,22 @@ def choose_method(name: str, dt: float | None) -> tuple[Method, str]:
     if dt is not None:
         return METHODS["rk4"], "auto: fixed steps were asked for; rk4 has order 4, and stable steps for waves and decay"
     return METHODS["tsit5"], "auto: explicit adaptive steps of order 5"
+
+
+def check_replay(replay: StepLog | None, method: str, **others: Any) -> str:
+    """The method that repeats a log: that of the log where none was asked for.
+
+    Raises:
+        OptionError: no log, or options that would choose the steps as well.
+    """
+    if replay is None:
+        return method
+    if not isinstance(replay, StepLog):
+        raise OptionError(f"replay is solution.steps of an earlier solve, got {type(replay).__name__}")
+    given = [name for name, value in others.items() if value is not None]
+    if given:
+        raise OptionError(f"replay already says which steps to make; leave {listing(given)} out")
+    return method if method != "auto" or replay.method is None else replay.method
 
 
 def check_step(dt: Any) -> None:

@@ -25,6 +25,7 @@ from .checkpoint import Checkpoint, keeper_of
 from .events import events_of, labelled
 from .options import (
     ToleranceOption,
+    check_replay,
     check_step,
     checked_span,
     choose_method,
@@ -104,7 +105,8 @@ def solve(
         norm: ``(B, *state) -> (B,)`` of the error over the tolerance; None is the root mean square over the state.
         land_at: times on which adaptive steps end exactly. The knots of a `fs.Signal` are among them anyway.
         restart_at: likewise, where f is discontinuous: the method and the controller start anew behind them.
-        replay: ``solution.steps`` of an earlier solve: the same steps, without error control.
+        replay: ``solution.steps`` of an earlier solve: the same steps, without error control, by the same method unless
+            another one is asked for.
         on_failure: ``"raise"`` raises `SolveFailed`, with the partial solution, once all samples have ended;
             ``"keep"`` returns it.
         check: what to do about a fixed step beyond the stability limit: ``"refuse"``, ``"warn"`` or ``"off"``.
@@ -132,6 +134,10 @@ def solve(
     check_step(dt)
     if check not in CHECKS:
         raise OptionError(f"check is one of {CHECKS}, got {check!r}")
+    method = check_replay(
+        replay, method, dt=dt, dt_min=dt_min, dt_max=dt_max, first_step=first_step, norm=norm, land_at=land_at,
+        restart_at=restart_at,
+    )  # fmt: skip
     problem = make_problem(f, y0, batch_dims, args)
     watched = events_of(problem, events)
     scheme, reason = choose_method(method, dt)
@@ -142,7 +148,7 @@ def solve(
         check_fixed_step(problem.equation, scheme, dt, check, t0)
     times = save_times(save_at, t0, t1)
     mode = gradient if gradient is not None else _default_gradient(problem, t0, watched)
-    steps = {
+    steps: dict[str, Any] = {
         "dt": dt, "dt_min": dt_min, "dt_max": dt_max, "first_step": first_step, "controller": controller, "norm": norm,
         "land_at": problem.landings(land_at) if dt is None and replay is None else land_at, "restart_at": restart_at,
         "replay": replay,

@@ -27,8 +27,10 @@ class StabilityRegion(Protocol):
     @property
     def imaginary_interval(self) -> float: ...
 
+    def __hash__(self) -> int: ...
+
     def exit_radii(self, angles: np.ndarray) -> np.ndarray:
-        """First radius (M,) outside on rays that are `angles` (M,) away from the imaginary axis, in the left half plane."""
+        """First radius (M,) outside on rays into the left half plane, `angles` (M,) away from the imaginary axis."""
         ...
 
 
@@ -43,7 +45,8 @@ class _RungeKuttaRegion:
     def exit_radii(self, angles: np.ndarray) -> np.ndarray:
         """First radius at which ``|R|`` exceeds 1.
 
-        ``|R(r e^(i phi))|^2 - 1`` is a real polynomial in r with the factor r; what is left starts at ``2 cos(phi) < 0``.
+        ``|R(r e^(i phi))|^2 - 1`` is a real polynomial in r with the factor r; what is left starts at
+        ``2 cos(phi) < 0``.
         """
         directions = -np.sin(angles) + 1j * np.cos(angles)
         on_ray = self._coefficients * directions[:, None] ** np.arange(self._coefficients.size)

@@ -54,12 +54,10 @@ class KnownSteps:
 
     def judge(self, step: Step, batch: Batch, dt: Array) -> tuple[Array, Array | None]:
         """Keep what is finite: the state, and the last derivative, which is where an FSAL method goes on from."""
-        if batch.xp is np:
-            finite = finite_samples(step.y_new, *step.k[-1:])
-            if batch.all_running and finite.all():
-                return finite, None
-        else:
-            finite = all_finite(step.y_new, *step.k[-1:])
+        test = finite_samples if batch.xp is np else all_finite
+        finite: Array = test(step.y_new, *step.k[-1:])
+        if batch.all_running and finite.all():
+            return finite, None
         moving = dt != 0.0
         return finite & moving, batch.xp.where(~finite & moving, int(Status.NON_FINITE), 0)
 

@@ -93,7 +93,14 @@ class Keeper:
 
     def discard(self) -> None:
         """The run has come to its end."""
-        self.path.unlink(missing_ok=True)
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            warnings.warn(
+                f"the checkpoint {str(self.path)!r} is of no more use and could not be removed: {error}",
+                FieldSolverWarning,
+                stacklevel=2,
+            )
 
     def _hold(self, run: Run) -> None:
         now = RandomState.now(self._device)
@@ -146,13 +153,17 @@ class Keeper:
 
 def _rates(run: Run) -> Tensor:
     """(B,) norms of f(t0, y0): they tell two functions of the same name apart."""
-    rates: Tensor = torch.linalg.vector_norm(run.batch.rest.k1.flatten(1), dim=1).double().cpu()
-    return rates
+    return _norms(run.batch.rest.k1)
 
 
 def _agree(then: Tensor, now: Tensor, run: Run) -> bool:
     """Whether two such norms are those of one function, evaluated on two machines perhaps."""
     rest = run.batch.rest
-    size = torch.linalg.vector_norm(rest.y.flatten(1), dim=1).double().cpu()
-    slack = torch.finfo(rest.y.dtype).eps ** 0.5 * (now + size / abs(run.t1 - float(rest.t)))
+    slack = torch.finfo(rest.y.dtype).eps ** 0.5 * (now + _norms(rest.y) / abs(run.t1 - float(rest.t)))
     return then.shape == now.shape and bool(((then - now).abs() <= slack).all())
+
+
+def _norms(x: Tensor) -> Tensor:
+    """(B,) float64 on the host, of x (B, *state)."""
+    norms: Tensor = torch.linalg.vector_norm(x.unsqueeze(-1).flatten(1), dim=1).double().cpu()
+    return norms

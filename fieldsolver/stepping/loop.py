@@ -226,7 +226,8 @@ def _start(field: VectorField, method: Method, y0: Tensor, t0: float, t1: float)
 
 def _to_host(attempts: Sequence[Attempt]) -> list[Attempt]:
     """The same attempts with their numbers on the host, by one read."""
-    numbers = torch.stack([torch.stack([a.t, a.t_new, a.dt, a.accepted.double(), a.failed.double()]) for a in attempts])
+    rows = [(a.t, a.t_new, a.dt, a.accepted, torch.zeros_like(a.t) if a.failed is None else a.failed) for a in attempts]
+    numbers = torch.stack([torch.stack([column.double() for column in row]) for row in rows])
     return [
         replace(attempt, t=t, t_new=t_new, dt=dt, accepted=accepted != 0.0, failed=failed.astype(np.int64))
         for attempt, (t, t_new, dt, accepted, failed) in zip(attempts, numbers.cpu().numpy(), strict=True)

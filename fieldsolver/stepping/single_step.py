@@ -158,17 +158,19 @@ def attempt(scheme: Scheme, now: Numbers) -> tuple[Numbers, Step]:
         dt, t_new = control.propose(batch)
     step = batch.attempt(scheme.method, dt, estimate=control is not None)
     moving = dt != 0.0
-    if control is None:
-        accepted: Tensor = all_finite(step.y_new, *step.k[-1:]) & moving
-        failed: Tensor = torch.where(moving ^ accepted, int(Status.NON_FINITE), 0)
-    else:
-        accepted, failed = control.judge(step, batch, dt)
+    accepted, failed = _finite(step, moving) if control is None else control.judge(step, batch, dt)
     batch.advance(step, accepted, t_new)
     after = now._replace(
         t=batch.t, y=batch.y, memory=batch.memory,
         size=now.size if control is None else control.size,
         history=now.history if control is None else control.history,
-        status=torch.where(failed != 0, failed.to(now.status.dtype), now.status),
+        status=now.status if failed is None else torch.where(failed != 0, failed.to(now.status.dtype), now.status),
         accepted=now.accepted + accepted, rejected=now.rejected + (moving ^ accepted),
     )  # fmt: skip
     return after, step
+
+
+def _finite(step: Step, moving: Tensor) -> tuple[Tensor, Tensor | None]:
+    """The verdict on steps of one size: they are kept while they are finite."""
+    accepted = all_finite(step.y_new, *step.k[-1:]) & moving
+    return accepted, torch.where(moving ^ accepted, int(Status.NON_FINITE), 0)

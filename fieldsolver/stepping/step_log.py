@@ -33,16 +33,18 @@ class StepLog:
         status: (B,) int64, how each sample ended.
         aligned: whether the rows are those of the log; otherwise they are attempts, and are moved up when first asked.
         interruptions: events and jumps, and the steps in which they lie; None without any.
+        method: name of the method that made the steps; None if it is not known.
     """
 
     def __init__(
         self, t: Sequence[Values], dt: Sequence[Values], t_end: Tensor, status: Tensor, *, aligned: bool = True,
-        interruptions: InterruptionLog | None = None,
+        interruptions: InterruptionLog | None = None, method: str | None = None,
     ) -> None:  # fmt: skip
         self._attempts = _stacked(t, t_end.numel()), _stacked(dt, t_end.numel())
         self._aligned = aligned
         self.t_end, self.status = t_end, status
         self.interruptions = interruptions
+        self.method = method
 
     @property
     def t(self) -> list[Tensor]:
@@ -93,8 +95,8 @@ class StepRecorder:
         self._interruptions = InterruptionRecorder()
 
     def start(self, batch: Batch, method: Method) -> None:
-        """Note the size of the batch."""
-        self._samples = batch.rows.size
+        """Note the size of the batch, and the method."""
+        self._samples, self._method = batch.rows.size, method.name
 
     def after(self, attempt: Attempt, ledger: Ledger) -> None:
         """Note the steps of this attempt."""
@@ -110,7 +112,7 @@ class StepRecorder:
         """What was noted, and how it ended."""
         end, status = torch.from_numpy(ledger.t.copy()), torch.from_numpy(ledger.status.copy())
         found = self._interruptions.log()
-        return StepLog(self.t, self.dt, end, status, aligned=False, interruptions=found)
+        return StepLog(self.t, self.dt, end, status, aligned=False, interruptions=found, method=self._method)
 
 
 class ReplayedSteps:

@@ -30,7 +30,8 @@ def halvings(coarsest, levels):
 # ---------------------------------------------------------------------------------------------------- in time
 
 
-HIGH = [name for name in METHODS if METHODS[name].order > 6]
+FIXED = [name for name in METHODS if METHODS[name].fixed_steps]
+HIGH = [name for name in FIXED if METHODS[name].order > 6]
 
 
 @pytest.mark.parametrize("method", HIGH)
@@ -40,9 +41,10 @@ def test_a_high_order_is_beyond_double_precision_and_no_failure(method):
     assert result.status in (Verdict.ROUNDOFF_LIMITED, Verdict.INCONCLUSIVE)
 
 
-@pytest.mark.parametrize("method", [name for name in METHODS if name not in HIGH])
+@pytest.mark.parametrize("method", [name for name in FIXED if name not in HIGH])
 def test_every_method_has_its_order(method):
-    result = time_convergence(swing, Y0, t_span=(0, 2), method=method, dts=halvings(0.2, 5), exact=swing_exact)
+    coarsest = 0.02 if method in ("ab2", "ab3", "ab4") else 0.2  # a past that is long for the problem is of little use
+    result = time_convergence(swing, Y0, t_span=(0, 2), method=method, dts=halvings(coarsest, 5), exact=swing_exact)
     assert result.status is Verdict.PASS, result.reason
     assert float(result["order"]) == pytest.approx(METHODS[method].order, abs=0.15)
     assert result.dataset.attrs["method"] == method

@@ -55,7 +55,7 @@ def test_arguments_that_cannot_be(options: dict[str, Any], sentence: str) -> Non
 
 def test_a_condition_is_text_or_a_function() -> None:
     with pytest.raises(fs.OptionError, match=r"the condition of an event is text .* got int"):
-        fs.Event(1)  # type: ignore[arg-type]
+        fs.Event(1)
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_lists_of_events() -> None:
     with pytest.raises(fs.OptionError, match="two events are called 'v - 1'"):
         neuron(fs.Event("v - 1"), fs.Event("v -  1"))
     with pytest.raises(fs.OptionError, match="events holds str"):
-        neuron("v - 1")  # type: ignore[arg-type]
+        neuron("v - 1")
     with pytest.raises(fs.OptionError, match="events is a list"):
-        fs.FieldEquation("dv/dt = -v", events=fs.Event("v"))  # type: ignore[arg-type]
+        fs.FieldEquation("dv/dt = -v", events=fs.Event("v"))
 
 
 def test_on_a_grid_a_condition_is_one_number_per_sample() -> None:
@@ -299,7 +299,7 @@ def test_text_mentions_events_and_parses_back() -> None:
     again = fs.FieldEquation(str(equation), parameters={"I": 1.5, "tau": 2.0})
     assert again.right_sides == equation.right_sides
     (declared,) = equation.events
-    retold = fs.Event(str(declared.condition), reset={"v": str(declared.reset["v"])})  # type: ignore[index]
+    retold = fs.Event(str(declared.condition), reset={"v": str(declared.reset["v"])})
     assert neuron(retold).events[0].nodes() == declared.nodes()
     assert equation.fingerprint() != neuron().fingerprint()
 

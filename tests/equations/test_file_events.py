@@ -111,10 +111,8 @@ def test_parameters_of_events_are_parameters_of_the_equation(tmp_path: Path) -> 
     """A parameter that only an event and the start use is one; the name of an event uses none."""
     equation = load(tmp_path, SPIKING.replace("v = 0.0\n", 'v = "b - threshold"\n')).equation
     assert {"threshold", "b"} <= set(equation.declared)
-    named = (
-        SPIKING.replace('"spike"', '"v0"').replace("b = 0.5", "b = 0.5\nv0 = 0.5").replace("v = 0.0\n", 'v = "v0"\n')
-    )
-    file = load(tmp_path, named)
+    named = SPIKING.replace('"spike"', '"v0"').replace("b = 0.5", "b = 0.5\nv0 = 0.5")
+    file = load(tmp_path, named.replace("v = 0.0\n", 'v = "v0"\n'))
     assert "v0" not in file.equation.declared
     assert file.initial["v"].item() == 0.5
     defined = SPIKING.replace("threshold = 1.0", 'half = 0.5\nthreshold = "2*half"')
@@ -122,7 +120,7 @@ def test_parameters_of_events_are_parameters_of_the_equation(tmp_path: Path) -> 
 
 
 STRUCTURE: dict[str, tuple[str, str, int, str]] = {
-    "unknown key": ("name =", "nmae =", 15, "[events] #1 does not know the key 'nmae'; known: condition, direction, reset"),
+    "unknown key": ("name =", "nmae =", 15, "[events] #1 does not know the key 'nmae'; known: condition, direction"),
     "misspelt condition": ('condition = "t', 'conditon = "t', 21, "[events] #2 does not know the key 'conditon'"),
     "no condition": ('condition = "t - 3"\n', "", 20, "[events] #2 lacks 'condition', such as 'v - 1'"),
     "a number": ('"t - 3"', "3", 21, "[events] #2 needs text for 'condition', got 3"),

@@ -16,6 +16,9 @@ from fieldsolver.experiments.options import Interrupted, RunOptions
 from fieldsolver.experiments.registry import EXPERIMENTS, Experiment
 from fieldsolver.experiments.sample_files import sample_names
 from fieldsolver.space.operator_table import OPERATOR_ROWS, operator_table
+from fieldsolver.stepping import keeper as keeper_module
+from fieldsolver.stepping.keeper import Keeper
+from fieldsolver.stepping.loop import Run
 
 DECAY = """
 schema = 1
@@ -157,7 +160,7 @@ def test_a_failed_solve_writes_what_it_reached(tmp_path: Path, capsys: pytest.Ca
 
 ERRORS = {
     ("solve", "gray_scot"): "there is no file 'gray_scot'.*did you mean 'gray_scott'",
-    ("explain", "nothing.toml"): "there is no file 'nothing.toml'; shipped samples: fitzhugh",
+    ("explain", "nothing.toml"): "there is no file 'nothing.toml'; shipped samples: bouncing_ball, fitzhugh",
     ("train", "digit"): "there is no experiment 'digit'; known: digits, lynx_hare; did you mean 'digits'",
     ("train", "digits", "--seeds", "0"): "--seeds is at least 1, got 0",
     ("solve", "gray_scott", "--method", "tsit6"): "tsit6.*tsit5",
@@ -270,3 +273,27 @@ def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().out
     assert "dt = 1.5 is UNSTABLE" in shown
     assert "dt = 1.5 is stable" in shown
+
+
+def test_an_interrupted_solve_goes_on_from_its_checkpoint(
+    tmp_path: Path, decay: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, starts, original = tmp_path / "run.safetensors", list[int](), Keeper.after
+
+    def press_ctrl_c(keeper: Keeper, run: Run) -> None:
+        original(keeper, run)
+        starts.append(int(run.ledger.accepted[0]))
+        if len(starts) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(keeper_module, "HELD_EVERY", 0.0)
+    monkeypatch.setattr(Keeper, "after", press_ctrl_c)
+    command = ["solve", decay, "--out", str(tmp_path / "out"), "--checkpoint", str(path), "--no-animation"]
+    assert main(command) != 0
+    assert path.exists()
+    assert main([*command, "--dt", "0.001"]) != 0  # another problem
+    assert path.exists()
+    assert main(command) == 0
+    assert starts[:4] == [1, 2, 3, 4]
+    assert not path.exists()
+    assert (tmp_path / "out" / "decay" / "solution.nc").exists()

@@ -101,6 +101,17 @@ def test_a_replay_makes_the_same_steps() -> None:
     assert starts(nearby) == starts(first)
 
 
+def test_a_replay_takes_the_method_of_its_log_and_no_word_about_steps() -> None:
+    first = fs.solve(decay, Y0, t_span=(0, 3), method="dop853")
+    again = fs.solve(decay, Y0, t_span=(0, 3), replay=first.steps)
+    assert again.stats.method == "dop853"
+    assert torch.equal(again.y, first.y)
+    with pytest.raises(fs.OptionError, match="leave dt, land_at out"):
+        fs.solve(decay, Y0, t_span=(0, 3), replay=first.steps, dt=0.1, land_at=[1.0])
+    with pytest.raises(fs.OptionError, match="earlier solve, got Solution"):
+        fs.solve(decay, Y0, t_span=(0, 3), replay=first)
+
+
 def test_what_a_callback_raises_passes_with_the_partial_solution() -> None:
     class Enough(Exception):
         pass
@@ -116,7 +127,7 @@ def test_what_a_callback_raises_passes_with_the_partial_solution() -> None:
     whole = fs.solve(decay, Y0, t_span=(0, 3), save_at=save_at)
     with pytest.raises(Enough) as caught:
         fs.solve(decay, Y0, t_span=(0, 3), save_at=save_at, callback=stop)
-    partial: fs.Solution = caught.value.solution  # type: ignore[attr-defined]
+    partial: fs.Solution = caught.value.solution
     reached = save_at <= times[-1]
     assert 0 < int(reached.sum()) < 61
     assert torch.equal(partial.y[reached], whole.y[reached])
@@ -133,7 +144,7 @@ def test_an_interrupt_inside_f_keeps_what_was_solved() -> None:
 
     with pytest.raises(KeyboardInterrupt) as caught:
         fs.solve(interrupted, Y0, t_span=(0, 3), save_at=[0.0, 0.5, 2.0])
-    partial: fs.Solution = caught.value.solution  # type: ignore[attr-defined]
+    partial: fs.Solution = caught.value.solution
     torch.testing.assert_close(partial.y[1], Y0 * math.exp(-0.5), rtol=1e-5, atol=0)
     assert partial.y[2].isnan().all()
 
@@ -162,6 +173,7 @@ def test_a_stiff_sample_is_found_among_others() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"dt": 0.1, "method": "abm"}, "abm chooses its steps and its order; take ab4, or leave dt out"),
         ({"dt": 0.1, "dt_max": 0.2}, "dt_max belongs to adaptive steps"),
         ({"dt": 0.1, "land_at": [0.5]}, "land_at belongs to adaptive steps"),
         ({"land_at": [[0.5]]}, "land_at is a list of finite times"),

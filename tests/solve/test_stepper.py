@@ -65,7 +65,7 @@ def test_a_fixed_step_goes_on_from_a_changed_state() -> None:
     torch.testing.assert_close(state.y, Y0 * math.exp(-0.5), rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("method", ["tsit5", "dop853", "vern7"])
+@pytest.mark.parametrize("method", ["tsit5", "dop853", "vern7", "ab4", "abm"])
 def test_the_last_step_can_be_read_anywhere_inside(method: str) -> None:
     state = fs.init(decay, Y0, until=5.0, method=method, rtol=1e-8)
     with pytest.raises(fs.OptionError, match="there was no step yet"):
@@ -116,6 +116,7 @@ def test_compiled_it_makes_the_same_steps() -> None:
         ({"dt": -1.0}, "dt is a positive step size"),
         ({"method": "rk4"}, "has no error estimate; give dt="),
         ({"method": "rk5"}, "unknown method 'rk5'"),
+        ({"method": "abm", "dt": 0.1}, "abm chooses its steps and its order; take ab4, or leave dt out"),
         ({"controller": "pidd"}, "did you mean 'pid'"),
         ({"rtol": -1.0}, "rtol is a number that is not negative"),
     ],

@@ -99,7 +99,8 @@ def test_each_sample_gets_what_it_gets_alone(method: str, dtype: torch.dtype, rt
 @pytest.mark.parametrize("method", adaptive_methods())
 def test_the_blow_up_ends_near_its_pole_and_the_failure_where_it_fails(method: str) -> None:
     solution = everyone(method)
-    assert solution.t_end[KINDS.index("blows up")].item() == pytest.approx(1.0, abs=2e-3)
+    beyond = 0.02 if method == "ab2" else 2e-3  # it sees of the pole what the past steps have seen of it
+    assert solution.t_end[KINDS.index("blows up")].item() == pytest.approx(1.0, abs=beyond)
     crude = METHODS[method].order <= 3  # a long step may end beyond the wall that none of its stages has seen
     assert solution.t_end[KINDS.index("fails")].item() == pytest.approx(0.7, abs=0.05 if crude else 1e-6)
     assert solution.t_end[KINDS.index("mild")].item() == 1.2
@@ -107,7 +108,7 @@ def test_the_blow_up_ends_near_its_pole_and_the_failure_where_it_fails(method: s
     torch.testing.assert_close(solution.y[:, KINDS.index("mild"), :2], exact, rtol=0, atol=5e-3)
     reached = TIMES < 0.99
     pole = solution.y[reached, KINDS.index("blows up"), 0]
-    torch.testing.assert_close(pole, 1 / (1 - TIMES[reached]), rtol=0.1 if crude else 5e-3, atol=0)
+    torch.testing.assert_close(pole, 1 / (1 - TIMES[reached]), rtol=0.3 if method == "ab2" else 0.1 if crude else 5e-3, atol=0)
     assert solution.y[~reached, KINDS.index("blows up")].isnan().all()
 
 

@@ -531,7 +531,7 @@ def test_names_and_mistakes() -> None:
     with pytest.raises(OptionError, match=r"unknown controller 'h211'; known: pi, .*did you mean 'h211b'\?"):
         get_controller("h211")
     with pytest.raises(OptionError, match="unknown controller None"):
-        get_controller(None)  # type: ignore[arg-type]
+        get_controller(None)
 
 
 @pytest.mark.parametrize(

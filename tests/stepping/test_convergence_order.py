@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fieldsolver.methods import METHODS, ButcherTableau, Method
+from fieldsolver.methods import METHODS, ButcherTableau, ExplicitRungeKutta, Method
 from fieldsolver.stepping import Trajectory, VectorField, integrate
 
 
@@ -50,7 +50,8 @@ QUARTERS = torch.linspace(0.0, SPAN, 5, dtype=torch.float64)
 EXTENDED = 5
 """From this order on a ladder of steps fits between the asymptotic range and round-off only with more digits."""
 MODERATE = [name for name, method in METHODS.items() if method.order < EXTENDED]
-HIGH = [name for name, method in METHODS.items() if method.order >= EXTENDED]
+HIGH = [name for name, method in METHODS.items() if method.order >= EXTENDED and method.fixed_steps]
+RUNGE_KUTTA = [name for name, method in METHODS.items() if isinstance(method, ExplicitRungeKutta)]
 
 
 def run(problem: Problem, method: Method, steps: int) -> tuple[Trajectory, float]:
@@ -67,7 +68,7 @@ def slope(steps: list[int], errors: list[float]) -> float:
 
 def ladder(method: Method) -> list[int]:
     """Step counts in the asymptotic range, above round-off."""
-    special = {"rdpk3spfsal49": [384, 512, 640, 768]}
+    special = {"rdpk3spfsal49": [384, 512, 640, 768], "ab4": [512, 640, 768, 1024]}
     return special.get(method.name) or {1: [200, 400, 800], 2: [100, 200, 400]}.get(method.order, [96, 128, 192, 256])
 
 
@@ -92,8 +93,9 @@ def test_dense_output_converges_off_the_grid(name: str, problem: str) -> None:
     assert slope(ladder(method), errors) == pytest.approx(min(method.order, method.interpolant_order + 1), abs=0.15)
 
 
-@pytest.mark.parametrize("name", MODERATE)
+@pytest.mark.parametrize("name", [name for name in MODERATE if name in RUNGE_KUTTA])
 def test_the_interpolant_has_its_order_within_one_step(name: str) -> None:
+    """Of methods without a past; the first step of the others is of another order, their tests have the later ones."""
     method, problem = METHODS[name], PROBLEMS["vector, non-autonomous"]
     y0, t0 = problem.at(torch.zeros(1, dtype=torch.float64)), torch.zeros(1, dtype=torch.float64)
     theta = torch.linspace(0.1, 0.9, 9, dtype=torch.float64)
@@ -193,11 +195,14 @@ ADAPTIVE = [name for name, method in METHODS.items() if method.error_order is no
 @pytest.mark.parametrize("name", ADAPTIVE)
 def test_the_error_follows_the_tolerance(name: str, problem: str) -> None:
     y0, end = (PROBLEMS[problem].at(torch.tensor([t], dtype=torch.float64)) for t in (0.0, SPAN))
-    order = METHODS[name].order
+    order = METHODS[name].order if METHODS[name].fixed_steps else 4  # abm takes the order that suits the tolerance
     tolerances = [10.0**-k for k in (range(3, 6) if order < 4 else range(3, 11) if order < 7 else range(6, 11))]
     for tolerance in tolerances:
         trajectory = integrate(PROBLEMS[problem].field(), METHODS[name], y0, 0.0, SPAN, rtol=tolerance, atol=tolerance)
         ratio = float((trajectory.y_end - end).abs().max()) / tolerance
+        # Adams-Bashforth methods go on with the solution that the error is estimated for, so every step leaves what the
+        # tolerance lets pass; the others go on with a better one.
+        largest = 5.0 * trajectory.stats.accepted.item() if name in ("ab2", "ab3", "ab4") else 1e2
         # The first step of a method of high order, by the rule for all methods, is more accurate than asked.
-        assert (1e-3 if order < 7 else 1e-5) < ratio < 1e2, (tolerance, ratio)
+        assert (1e-3 if order < 7 else 1e-5) < ratio < largest, (tolerance, ratio)
         assert trajectory.stats.rejected.max() <= 0.25 * trajectory.stats.accepted.max() + 2

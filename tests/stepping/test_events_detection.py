@@ -36,7 +36,7 @@ def event(
     condition: Callable[..., Tensor], direction: str = "both", *, reset: Callable[..., Tensor] | None = None,
     name: str = "event", **options: object,
 ) -> EventFunction:  # fmt: skip
-    return EventFunction(name, condition, DIRECTIONS[direction], reset=reset, **options)  # type: ignore[arg-type]
+    return EventFunction(name, condition, DIRECTIONS[direction], reset=reset, **options)
 
 
 def march(
@@ -75,7 +75,7 @@ def march(
 
 def batch(function: Callable[[Tensor, Tensor], Tensor], **options: object) -> VectorField:
     """A right-hand side without parameters, which can be called with some of the samples."""
-    return VectorField(lambda p, t, y: function(t, y), (), (), **options)  # type: ignore[arg-type]
+    return VectorField(lambda p, t, y: function(t, y), (), (), **options)
 
 
 def falling(t: Tensor, y: Tensor) -> Tensor:
@@ -309,7 +309,7 @@ def test_large_states_are_sampled_position_by_position(monkeypatch: pytest.Monke
 def test_a_method_without_interpolant_is_refused() -> None:
     scheme = SimpleNamespace(name="bare", interpolant_order=None)
     with pytest.raises(OptionError, match="no interpolant"):
-        EventDetector([event(height)], scheme, samples=1, span=1.0)  # type: ignore[arg-type]
+        EventDetector([event(height)], scheme, samples=1, span=1.0)
 
 
 def test_log_as_xarray() -> None:

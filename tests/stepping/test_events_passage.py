@@ -62,7 +62,7 @@ def first_event(field: VectorField, y: Tensor, dt: float, *events: EventFunction
 def balls() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Heights, velocities, gravities and restitutions of three balls, to be differentiated by."""
     given = (tensor(1.0, 2.0, 0.5), tensor(0.0, 1.0, -2.0), tensor(9.81, 1.62, 10.0), tensor(0.5, 0.8, 0.9))
-    return tuple(values.requires_grad_(True) for values in given)  # type: ignore[return-value]
+    return tuple(values.requires_grad_(True) for values in given)
 
 
 def impact_time(h: Tensor, v: Tensor, g: Tensor) -> Tensor:

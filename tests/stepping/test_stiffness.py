@@ -32,12 +32,12 @@ from fieldsolver.stepping.stiffness import (
 
 F = Callable[[Tensor, Tensor], Tensor]
 EXPLICIT = [name for name, method in METHODS.items() if hasattr(method, "tableau")]
-PROBED = [name for name in EXPLICIT if StiffnessProbe.of(METHODS[name].tableau)]  # type: ignore[attr-defined]
+PROBED = [name for name in EXPLICIT if StiffnessProbe.of(METHODS[name].tableau)]
 FOURTH_OR_MORE = ["dopri5", "tsit5", "dop853", "vern7", "vern9"]
 
 
 def probe_of(name: str) -> StiffnessProbe:
-    probe = StiffnessProbe.of(get_method(name).tableau)  # type: ignore[attr-defined]
+    probe = StiffnessProbe.of(get_method(name).tableau)
     assert probe is not None
     return probe
 
@@ -66,12 +66,12 @@ def test_the_pairs_of_stages() -> None:
         "midpoint": None,
         "euler": None,
     }
-    assert {name: stiffness_stages(get_method(name).tableau) for name in known} == known  # type: ignore[attr-defined]
+    assert {name: stiffness_stages(get_method(name).tableau) for name in known} == known
 
 
 @pytest.mark.parametrize("name", EXPLICIT)
 def test_weights_see_no_polynomial_in_time(name: str) -> None:
-    tableau = METHODS[name].tableau  # type: ignore[attr-defined]
+    tableau = METHODS[name].tableau
     weights, pair = stage_weights(tableau), stiffness_stages(tableau)
     if weights is None:
         assert tableau.stages < 3
@@ -86,7 +86,7 @@ def test_weights_see_no_polynomial_in_time(name: str) -> None:
 
 def test_divided_differences_by_hand() -> None:
     """c = 0, 1/2, 3/4, 1: f[c] = sum f_i / prod (c_i - c_j)."""
-    tableau = get_method("bosh3").tableau  # type: ignore[attr-defined]
+    tableau = get_method("bosh3").tableau
     assert stage_weights(tableau) == (Fraction(-8, 3), Fraction(16), Fraction(-64, 3), Fraction(8))
 
 
@@ -388,5 +388,5 @@ def test_the_same_problem_is_not_stiff_for_a_tight_tolerance() -> None:
 
 
 def test_the_fraction_leaves_room_below_the_interval() -> None:
-    assert probe_of("tsit5").boundary == BOUNDARY_FRACTION * get_method("tsit5").tableau.real_interval  # type: ignore[attr-defined]
+    assert probe_of("tsit5").boundary == BOUNDARY_FRACTION * get_method("tsit5").tableau.real_interval
     assert 0.9 < BOUNDARY_FRACTION < 1
