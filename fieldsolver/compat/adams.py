@@ -21,9 +21,8 @@ import torch
 from torch import Tensor
 
 from fieldsolver.errors import FieldSolverWarning, OptionError
-from fieldsolver.methods import Memory, MethodSummary, Step
+from fieldsolver.methods import Memory, MethodSummary, Step, get_method
 from fieldsolver.methods.protocol import Function, per_sample
-from fieldsolver.methods.rk38 import RK38
 from fieldsolver.stepping.error_norm import Tolerance
 
 from .errors import OdeintOptionError
@@ -77,7 +76,7 @@ class Adams:
 
     def describe(self) -> MethodSummary:
         """That of the starting method, which also bounds the order here."""
-        return RK38.describe()
+        return get_method("rk38").describe()
 
     def start(self, f: Function, t: Tensor, y: Tensor, k1: Tensor) -> Memory:
         """No earlier points: their number (n,) is 0, and the values are place holders."""
@@ -97,7 +96,7 @@ class Adams:
         history = (f(t, y), *earlier)  # at most _values of them
         known = min(1 + int(count[0]), self._values)
         if known < FIRST_ORDER:
-            y_new = RK38.step(f, t, dt, y, history[:1], estimate=False).y_new
+            y_new = get_method("rk38").step(f, t, dt, y, history[:1], estimate=False).y_new
         else:
             change, converged = self._multistep(f, t, dt, y, history[:known])
             y_new, known = y + change, known if converged else known - 1

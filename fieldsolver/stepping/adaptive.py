@@ -93,6 +93,7 @@ class AdaptiveSteps:
                 batch.field, self.targets.t0, batch.y, k1, largest, self.targets.direction, self.order + 1,
                 self.rtol, self.atol, self.norm, batch.xp,
             )  # fmt: skip
+            size = batch.xp.minimum(shortened(size), largest)
             ledger.nfev += ledger.running(batch.rows)
         else:
             size = batch.xp.full_like(batch.t, min(self.first_step, largest))
@@ -104,7 +105,7 @@ class AdaptiveSteps:
         self._host_norm = batch.xp is np and suits_host(batch.y, self.rtol, self.atol, self.norm)
         t, furthest = self._lowered(batch.t), max(abs(self.targets.t0), abs(self.targets.t1))
         self._always_enough = max(20.0 * math.ulp(furthest), self.dt_min)  # `_smallest`, wherever t may be
-        self.size = self.xp.maximum(shortened(self._lowered(size)), self._smallest(t))
+        self.size = self.xp.maximum(self._lowered(size), self._smallest(t))
         self.targets.start(t, self.xp)
         self.history = start_history(self.controller, self.size, self.xp)
 

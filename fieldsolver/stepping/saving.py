@@ -23,7 +23,7 @@ class SavePoints:
         save_times: when.
     """
 
-    CHANGING = ("_following", "_walls", "_saved", "_pieces")
+    CHANGING = ("_following", "_walls", "_saved")  # and the pieces, of runs with a graph, which are never held
 
     def __init__(self, save_times: SaveTimes) -> None:
         self.save_times = save_times

@@ -112,6 +112,21 @@ def test_evaluations_are_counted(name: str) -> None:
     assert trajectory.stats.nfev.tolist() == [len(calls)] == [100 + 1 + 9 * (name == "ab4")]
 
 
+@pytest.mark.parametrize("name", FIXED)
+def test_a_sample_that_has_ended_costs_the_others_nothing(name: str) -> None:
+    calls = []
+
+    def counted(t: Tensor, y: Tensor) -> Tensor:
+        calls.append(1)
+        return torch.where(y > 1.5, torch.nan, -y)
+
+    y0 = numbers(1.0, 1.0, 2.0).unsqueeze(1)
+    trajectory = integrate(autonomous(counted), METHODS[name], y0, 0.0, 1.0, rtol=1e-6, atol=1e-6)
+    assert trajectory.status.tolist() == [Status.SUCCESS, Status.SUCCESS, Status.NON_FINITE]
+    assert trajectory.stats.nfev[0] == trajectory.stats.nfev[1]
+    assert len(calls) <= trajectory.stats.nfev[0] + 1  # that of the sample that cannot start
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_the_error_follows_the_tolerance(name: str) -> None:
     tolerances = [1e-4, 1e-6, 1e-8]

@@ -85,7 +85,7 @@ def test_stages_are_evaluated_once(name: str) -> None:
     method.extend(counted, step)
     assert len(calls) == method.stages + method.extra_stages
     calls.clear()
-    method.step(counted, t, dt, y, field(t, y))
+    method.step(counted, t, dt, y, (field(t, y),))
     assert len(calls) == method.stages - 1
 
 

@@ -175,7 +175,7 @@ class TestWeights:
         ({"duration": -1.0}, fs.OptionError, "not negative"),
         ({"dt": -0.1}, fs.OptionError, "positive"),
         ({"method": "rk5"}, fs.OptionError, "known"),
-        ({"method": "abm", "dt": 0.1}, fs.OptionError, "abm chooses its steps and its order; take ab4, or leave dt out"),
+        ({"method": "abm", "dt": 0.1}, fs.OptionError, "abm chooses its steps and its order; take ab4, or leave dt"),
         ({"dt": 100.0, "method": "euler"}, fs.StabilityError, "stability limit"),
     ],
 )

@@ -5,6 +5,8 @@ import pytest
 import torch
 
 import fieldsolver as fs
+from fieldsolver.methods import METHODS, ExplicitRungeKutta
+from fieldsolver.solve.stability_region import exit_table
 
 GRAY_SCOTT = """
 du/dt = Du*laplacian(u) - u*v**2 + F*(1 - u)
@@ -64,6 +66,41 @@ def test_wave_equation_limit_is_the_courant_number():
     limit = next(line for line in fs.explain(equation).limits if line.method == "rk4")
     # largest eigenvalue of -laplacian is 8/h^2 up to the mode at theta = pi, which the cell-centred sines reach
     assert limit.dt == pytest.approx(2.8284271247462 / np.sqrt(8 * 20**2), rel=1e-9)
+
+
+def growth(method, z):
+    """Largest factor of a step, over all z (n,)."""
+    if isinstance(method, ExplicitRungeKutta):
+        coefficients = [float(c) for c in method.tableau.stability_polynomial()]
+        return np.abs(np.polynomial.polynomial.polyval(z, coefficients)).max()
+    rho, sigma = (np.array([float(c) for c in p]) for p in (method.stability.rho, method.stability.sigma))
+    sigma = np.concatenate([sigma, np.zeros(rho.size - sigma.size)])
+    return max(np.abs(np.roots((rho - value * sigma)[::-1])).max() for value in z)
+
+
+def test_limits_between_the_axes_are_sharp_for_every_method():
+    equation = fs.FieldEquation(
+        "du/dt = D*laplacian(u) - 2*d_dx(u) - d_dy(u)",
+        grid=fs.Grid((24, 16), extent=(1.0, 1.0)),
+        boundary=fs.Periodic(),
+        parameters={"D": 0.01},
+    )
+    page = fs.explain(equation)
+    assert [limit.method for limit in page.limits] == [name for name in METHODS if METHODS[name].fixed_steps]
+    eigenvalues = page.linear.eigenvalues.ravel()
+    for limit in page.limits:
+        assert limit.exact
+        assert growth(METHODS[limit.method], (1 - 1e-6) * limit.dt * eigenvalues) <= 1 + 1e-12, limit
+        assert growth(METHODS[limit.method], (1 + 1e-4) * limit.dt * eigenvalues) > 1 + 1e-8, limit
+
+
+def test_regions_are_traced_once(gray_scott):
+    fs.explain(gray_scott)
+    equation = fs.FieldEquation("du/dt = v; dv/dt = -9*u - 0.2*v")
+    fs.explain(equation)
+    traced = exit_table.cache_info().misses
+    fs.explain(equation)
+    assert exit_table.cache_info().misses == traced
 
 
 def test_varying_coefficient_is_an_upper_bound_that_holds():

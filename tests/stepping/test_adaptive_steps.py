@@ -118,7 +118,8 @@ def test_each_accepted_and_rejected_step_costs_what_it_should() -> None:
         expected = 2 + (method.stages - 1) * attempts if method.fsal else 1 + method.stages * attempts
         if name == "ab4":  # three more in its Runge-Kutta steps, of which three are accepted
             starting = (len(calls) - expected) / 3
-            assert starting == int(starting) and 3 <= starting <= 3 + stats.rejected.item()
+            assert starting == int(starting)
+            assert 3 <= starting <= 3 + stats.rejected.item()
             expected = len(calls)
         assert stats.nfev.item() == len(calls) == expected
         with_rejections += stats.rejected.item() > 0

@@ -55,6 +55,11 @@ def oscillator() -> VectorField:
     return VectorField(f, (), ())
 
 
+def stiff() -> VectorField:
+    """Suspect after 20 attempts, and found stiff after 15 more."""
+    return VectorField(lambda p, t, y: -120.0 * (y - torch.cos(t)[:, None]), (), ())
+
+
 def bounce(name: str = "impact", **options: Any) -> EventFunction:
     def reset(p: object, t: Tensor, y: Tensor) -> Tensor:
         return torch.stack([y[:, 0], -0.7 * y[:, 1]], dim=1)
@@ -84,6 +89,7 @@ COUNTED = {"callback": lambda t, y: None}  # a device waits after every attempt
 CASES: dict[str, tuple[str | Method, Callable[[], VectorField], Tensor, dict[str, Any]]] = {
     "one tsit5": ("tsit5", oscillator, ONE, {**LOOSE, "dt_max": 0.04}),
     "one tsit5 fused": ("tsit5", oscillator, ONE, {**LOOSE, "fused": True}),
+    "one stiff": ("tsit5", stiff, ONE, {"rtol": 1e-3, "atol": 1e-3}),
     "one dop853": ("dop853", oscillator, ONE, {"rtol": 1e-6, "fused": True}),
     "one h312pid": ("bosh3", oscillator, ONE, {**LOOSE, "controller": "h312pid"}),
     "one predictive": ("ssprk43", oscillator, ONE, {**LOOSE, "controller": "predictive", "dt_max": 0.2}),
@@ -198,7 +204,7 @@ def interrupted_everywhere(name: str, path: Path, **more: Any) -> int:
     expected = run(name, whole, **more)
     assert not path.exists()
     chunks = whole.chunks
-    for k in range(1, chunks, max(1, chunks // 20)):
+    for k in (*range(1, chunks, max(1, chunks // 20)), chunks):
         first, then = Watching(path, stop=k), Watching(path)
         with pytest.raises(Stop):
             run(name, first, **more)
@@ -241,6 +247,7 @@ def test_the_cases_reach_what_they_are_for(tmp_path: Path) -> None:
     assert events is not None
     assert set(events.event) == {0, 1, 2}
     assert set(run("events").status.tolist()) == {int(Status.EVENT)}
+    assert 0.0 < float(run("one stiff").stats.stiff_from) < 2.0
     assert int(Status.MAX_STEPS) in run("many exhausted").status.tolist()
     assert int(run("many tsit5").stats.rejected.sum()) > 0
     assert Status.ZENO in run("events and fixed steps").status.tolist()
