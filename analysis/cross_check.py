@@ -20,8 +20,8 @@ from .cross_check_dataset import dataset, scalar, versions
 from .cross_check_engines import Engine, EngineRun, UserEngine, chosen_engines
 from .cross_check_plot import draw_cross_check
 from .cross_check_problem import CheckedProblem, checked_problem, checked_reference
-from .cross_check_sensitivity import amplification, scaled_difference
-from .cross_check_verdict import EngineVerdict, Evidence, judge, judge_engine, judged_levels
+from .cross_check_sensitivity import amplification, amplification_on_equal_steps, scaled_difference
+from .cross_check_verdict import EngineVerdict, Evidence, erratic_engine, judge, judge_engine, judged_levels
 
 SCHEMA = "cross_check/1"
 TOLERANCES = (1e-4, 1e-6, 1e-8, 1e-10)
@@ -71,7 +71,7 @@ def cross_check(
         `in_tolerances`, `nfev`, `judged`; per engine `slope` (of the difference over the tolerance), `verdict`, `note`
         and `family`; `amplification`, `factor` and `reference_error`. PASS: all judged differences are at most
         ``factor * amplification * tolerance`` and fall with it. FAIL names the engine, or the reference, that departs
-        from the others. INCONCLUSIVE: the problem is chaotic, or sensitive beyond the tolerances.
+        from the others. INCONCLUSIVE: the problem is chaotic, or sensitive beyond the tolerances, or f jumps.
         `cross_check_verdict` lists all rules. An equation with events is NOT_APPLICABLE: only `solve` has its resets.
 
     Raises:
@@ -112,7 +112,7 @@ class _Study:
         self.tolerances, self.known = np.array(tolerances), known
         self.refusals = [engine.refusal(problem) for engine in engines]
         self.runs: list[list[EngineRun]] = []
-        self.growth = math.nan
+        self.growth, self.erratic = math.nan, False
 
     def run(self, progress: bool | None) -> AnalysisResult:
         """All engines at all tolerances, and the verdict."""
@@ -141,6 +141,8 @@ class _Study:
                 math.nan, [self._unjudged(i) for i in range(len(self.engines))], "none", *_no_pair(notes)
             )
         self.growth = self._growth(best)
+        if math.isinf(self.growth):
+            self._look_for_jumps()
         name = "the given reference" if self.known is not None else self.engines[best or 0].name
         reference = self.known if self.known is not None else self.runs[best or 0][-1].end
         floor = 0.0 if self.known is not None else self._reference_error(best or 0)
@@ -150,6 +152,8 @@ class _Study:
         verdicts = [
             EngineVerdict(Verdict.NOT_APPLICABLE, math.nan, refusal)
             if refusal is not None
+            else erratic_engine(row, self.tolerances, floor)
+            if self.erratic
             else judge_engine(row, self.tolerances, judged, bound, floor, [run.note for run in runs])
             for row, runs, refusal in zip(difference, self.runs, self.refusals, strict=True)
         ]
@@ -157,7 +161,7 @@ class _Study:
         evidence = Evidence(
             [engine.name for engine in self.engines], [engine.family for engine in self.engines], verdicts,
             self.known is not None, agreeing, int(judged.sum()), self.growth, float(self.tolerances[-1]), self.factor,
-            name,
+            name, self.erratic,
         )  # fmt: skip
         return self._result(floor, verdicts, name, *judge(evidence), difference=difference, judged=judged)
 
@@ -204,6 +208,12 @@ class _Study:
             if math.isfinite(growth):
                 return growth
         return math.inf
+
+    def _look_for_jumps(self) -> None:
+        """Runs that fall apart although, on equal steps, small changes do not grow: their steps miss something."""
+        growth = amplification_on_equal_steps(self.problem, float(self.tolerances[-1]), self.scale, self.budget)
+        if judged_levels(self.tolerances, self.factor, growth).sum() >= 2:
+            self.growth, self.erratic = growth, True
 
     def _differences(self, reference: Tensor | None) -> np.ndarray:
         found = [[self._between(run.end, reference) for run in row] for row in self.runs]

@@ -3,7 +3,8 @@
 With F the stated factor, kappa >= 1 the amplification of the problem and tau a tolerance, engines may differ by
 F kappa tau. A level is judged when that bound is at most 0.1: beyond it nothing could be seen.
 
-1. Fewer than two levels to judge: INCONCLUSIVE, the problem is too sensitive for the tolerances.
+1. Fewer than two levels to judge: INCONCLUSIVE, the problem is too sensitive for the tolerances. So it is where runs
+   from states nearby fall apart although, on equal steps, they do not: errors do not follow the tolerance, f may jump.
 2. An engine beyond the bound at a judged level: FAIL. Which one departs is decided by the others: those of two
    independent families that agree best are right. When all agree with each other and not with the given reference, it
    is the reference that departs; when no two agree, nobody can tell.
@@ -23,6 +24,7 @@ from fieldsolver.results import Verdict
 
 JUDGED = 0.1
 SMALLEST_SLOPE = 0.5
+JUMPS = "Give solve the times of its jumps as restart_at= (land_at= for kinks), and check the spans between them"
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,12 @@ def judge_engine(
     return EngineVerdict(Verdict.PASS, slope, within + (f"; not at all levels: {missing}" if missing else ""))
 
 
+def erratic_engine(difference: np.ndarray, tolerances: np.ndarray, floor: float) -> EngineVerdict:
+    """One row of runs whose errors do not follow the tolerance."""
+    slope = slope_of(difference, tolerances, floor)
+    return EngineVerdict(Verdict.INCONCLUSIVE, slope, "errors of its runs do not fall with the tolerance; f may jump")
+
+
 @dataclass(frozen=True)
 class Evidence:
     """All rows and what they are measured against.
@@ -93,6 +101,7 @@ class Evidence:
         finest: smallest tolerance.
         factor: F.
         reference: its name.
+        erratic: runs from states nearby fall apart, but not on equal steps.
     """
 
     names: Sequence[str]
@@ -105,6 +114,7 @@ class Evidence:
     finest: float
     factor: float
     reference: str
+    erratic: bool = False
 
 
 def judge(evidence: Evidence) -> tuple[Verdict, str]:
@@ -112,6 +122,11 @@ def judge(evidence: Evidence) -> tuple[Verdict, str]:
     rows = list(zip(evidence.names, evidence.families, evidence.verdicts, strict=True))
     if all(row.verdict is Verdict.NOT_APPLICABLE for _, _, row in rows):
         return Verdict.NOT_APPLICABLE, f"no engine can take this problem: {rows[0][2].note}"
+    if evidence.erratic:
+        return Verdict.INCONCLUSIVE, (
+            f"errors do not fall with the tolerance, although on equal steps a small change of the state grows "
+            f"{evidence.growth:.2g}-fold: f may be discontinuous. {JUMPS}"
+        )
     if evidence.judged < 2:
         grown = f"{evidence.growth:.2g}-fold" if math.isfinite(evidence.growth) else "until it is small no more"
         return Verdict.INCONCLUSIVE, (
@@ -140,9 +155,13 @@ def _who_departs(evidence: Evidence, failed: list[tuple[str, EngineVerdict]], pa
     name, row = failed[0]
     if evidence.given and not passed and evidence.agreeing:
         return f"the reference departs from all engines, which agree with each other: {name} {row.note}"
-    if not evidence.given and not evidence.agreeing:
+    if not evidence.given and not (evidence.agreeing and passed):
         names = " and ".join(n for n, v in zip(evidence.names, evidence.verdicts, strict=True) if v.note)
-        return f"no two independent engines agree ({names}), so it cannot be told which one departs: {name} {row.note}"
+        where = " at all tolerances" if evidence.agreeing else ""
+        return (
+            f"no two independent engines agree{where} ({names}), so it cannot be told which one departs: {name} "
+            f"{row.note}. Is f discontinuous? {JUMPS}"
+        )
     departing = ", ".join(n for n, _ in failed)
     agree = f", while {' and '.join(passed)} agree" if passed else ""
     return f"{departing} departs{agree}: {name} {row.note}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -15,6 +15,28 @@ from .options import RunOptions
 from .registry import EXPERIMENTS, find_experiment
 
 OUT = Path("out")
+
+
+def _number(kind: type[float] | type[int], words: str) -> tyro.constructors.PrimitiveConstructorSpec[Any]:
+    """How the command line reads a number that may be left out: a message that names no Python class."""
+
+    def read(texts: list[str]) -> float | int:
+        try:
+            return kind(texts[0])
+        except ValueError:
+            raise ValueError(f"{texts[0]!r} is not {words}") from None
+
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=kind.__name__.upper(),
+        instance_from_str=read,
+        is_instance=lambda value: value is None or isinstance(value, kind),
+        str_from_instance=lambda value: [str(value)],
+    )
+
+
+Float = Annotated[float | None, _number(float, "a number")]
+Int = Annotated[int | None, _number(int, "a whole number")]
 File = Annotated[str, tyro.conf.arg(metavar="FILE")]
 What = Literal["all", "methods", "equations", "experiments", "modules", "benchmarks", "operators"]
 Name = Annotated[str, tyro.conf.arg(metavar="NAME|FILE")]
@@ -69,8 +91,8 @@ def list_(
 def solve(
     file: File,
     out: Path = OUT,
-    t_end: float | None = None,
-    dt: float | None = None,
+    t_end: Float = None,
+    dt: Float = None,
     method: str | None = None,
     checkpoint: Path | None = None,
     no_animation: bool = False,
@@ -103,8 +125,8 @@ def solve(
 def train(
     name: Name,
     out: Path = OUT,
-    seeds: int | None = None,
-    epochs: int | None = None,
+    seeds: Int = None,
+    epochs: Int = None,
     resume: bool = False,
     quick: bool = False,
 ) -> int:
@@ -134,7 +156,7 @@ def train(
     return 0
 
 
-def explain(file: File, dt: float | None = None) -> int:
+def explain(file: File, dt: Float = None) -> int:
     """Say what is known of an equation: terms, stiffness, the largest stable step of each method, memory.
 
     Args:

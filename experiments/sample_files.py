@@ -19,6 +19,8 @@ def find_equation_file(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
+    if path.is_dir() and name not in sample_names():
+        raise FileFormatError(f"{name!r} is a folder; name an equation file (TOML) in it")
     samples = sample_names()
     if name in samples:
         return FOLDER / f"{name}.toml"

@@ -14,6 +14,7 @@ from fieldsolver.results import write_netcdf
 
 from .event_report import event_lines
 from .files import whole_file, writable_folder, write_figure, write_text
+from .options import Interrupted
 from .sample_files import find_equation_file
 from .solve_report import solve_report
 
@@ -80,6 +81,10 @@ def _solve(file: EquationFile, checkpoint: Path | None) -> tuple[fs.Solution, fs
             return fs.solve(file.equation, file.initial, checkpoint=checkpoint, **file.solve), None
         except fs.SolveFailed as failure:
             return failure.solution, failure
+        except KeyboardInterrupt as stop:
+            if checkpoint is None or not checkpoint.exists():
+                raise
+            raise Interrupted(f"the state is saved in {checkpoint}; the same command goes on from it") from stop
 
 
 def _finer(file: EquationFile, solution: fs.Solution) -> fs.Solution | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -14,6 +15,8 @@ from torch import Tensor
 from .errors import FileFormatError
 
 _COMPLEX = "#complex"
+_CHECKSUM = ".sha256"
+"""Added to the key of the header."""
 
 
 def write_tensors(
@@ -44,7 +47,7 @@ def write_tensors(
     text = json.dumps({"schema": schema, **header}, sort_keys=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        save_file(stored, temporary, metadata={key: text})
+        save_file(stored, temporary, metadata={key: text, key + _CHECKSUM: _checksum(stored, text)})
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())  # a loss of power must not leave the new name with nothing behind it
         os.replace(temporary, path)
@@ -54,7 +57,7 @@ def write_tensors(
 
 
 def read_tensors(
-    path: str | os.PathLike[str], *, key: str, schema: int, what: str, remedy: str = ""
+    path: str | os.PathLike[str], *, key: str, schema: int, what: str, remedy: str = "", sealed: bool = False
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the header of a file, without its schema.
 
@@ -64,9 +67,11 @@ def read_tensors(
         schema: version of the layout that is understood.
         what: the kind of file in words, for messages.
         remedy: what to do about a file that cannot be used.
+        sealed: whether a file without a checksum is refused; one that is there is always compared.
 
     Raises:
-        FileFormatError: no such file, truncated, not safetensors (a pickle, say), or of another kind or schema.
+        FileFormatError: no such file, truncated or damaged, not safetensors (a pickle, say), or of another kind or
+            schema.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -75,24 +80,43 @@ def read_tensors(
         raise FileFormatError(f"there is no {what} {str(path)!r}{then}")
     try:
         with safe_open(path, framework="pt") as opened:
-            text = (opened.metadata() or {}).get(key)
+            metadata = opened.metadata() or {}
             stored = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise FileFormatError(f"{str(path)!r} is not a complete safetensors file: {error}{then}") from None
+    text, checksum = metadata.get(key), metadata.get(key + _CHECKSUM)
     if text is None:
         raise FileFormatError(f"{str(path)!r} holds tensors, but fieldsolver did not write it as a {what}{then}")
+    if checksum is not None and checksum != _checksum(stored, text):
+        raise _damaged(path, "its checksum is not that of its contents", remedy)
     try:
         header: dict[str, Any] = json.loads(text)
         found = header.pop("schema", None)
     except (json.JSONDecodeError, AttributeError, TypeError):
-        raise FileFormatError(f"the header of {str(path)!r} is damaged{then}") from None
+        raise _damaged(path, "its header cannot be read", remedy) from None
     if found != schema:
         or_else = f", or {remedy}" if remedy else ""
         raise FileFormatError(
             f"{str(path)!r} has schema {found!r}, this version reads {schema}; upgrade fieldsolver{or_else}"
         )
+    if checksum is None and sealed:
+        raise _damaged(path, "its checksum is missing", remedy)
     tensors = {
         name.removesuffix(_COMPLEX): torch.view_as_complex(tensor) if name.endswith(_COMPLEX) else tensor
         for name, tensor in stored.items()
     }
     return tensors, header
+
+
+def _checksum(stored: Mapping[str, Tensor], text: str) -> str:
+    """SHA-256 of the header's text and of the tensors in the order of their names, as hexadecimal digits."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(stored):
+        tensor = stored[name]
+        digest.update(f"\0{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _damaged(path: Path, why: str, remedy: str) -> FileFormatError:
+    return FileFormatError(f"{str(path)!r} is damaged: {why}; {remedy or 'delete it'}, or take another copy of it")

@@ -62,3 +62,41 @@ def test_messages_name_the_file_and_the_remedy(tmp_path: Path) -> None:
         safetensors.torch.save_file({}, path, metadata={"k": header})
         with pytest.raises(FileFormatError, match="damaged"):
             read_tensors(path, key="k", schema=1, what="thing")
+
+
+def test_every_flipped_bit_is_noticed(tmp_path: Path) -> None:
+    """Of the numbers, of their names, shapes and kinds, and of the header's text; padding and key names say nothing."""
+    tensors = {"a": torch.arange(3, dtype=torch.float64), "c": torch.tensor(1 + 2j), "i": torch.tensor([3, 4])}
+    path = write_tensors(tmp_path / "a", tensors, {"x": 1}, key="k", schema=1)
+    whole, harmless = path.read_bytes(), 0
+    for place in range(8 * len(whole)):
+        flipped = bytearray(whole)
+        flipped[place // 8] ^= 1 << place % 8
+        path.write_bytes(flipped)
+        try:
+            found, header = read_tensors(path, key="k", schema=1, what="thing", sealed=True)
+        except FileFormatError:
+            continue
+        harmless += 1
+        assert header == {"x": 1}
+        assert all(torch.equal(found[name], tensors[name]) for name in tensors)
+    assert harmless < len(whole) / 8
+
+
+def test_a_damaged_file_is_named_with_the_remedy(tmp_path: Path) -> None:
+    path = write_tensors(tmp_path / "a", {"a": torch.zeros(2, dtype=torch.bfloat16)}, {}, key="k", schema=1)
+    damaged = bytearray(path.read_bytes())
+    damaged[-1] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(FileFormatError, match=r"a' is damaged: its checksum .*; delete it, or take another copy of it"):
+        read_tensors(path, key="k", schema=1, what="thing")
+    with pytest.raises(FileFormatError, match=r"is damaged: .*; throw it away, or take another copy of it"):
+        read_tensors(path, key="k", schema=1, what="thing", remedy="throw it away")
+
+
+def test_a_file_without_a_checksum_is_read_where_none_is_demanded(tmp_path: Path) -> None:
+    safetensors.torch.save_file({"a": torch.ones(1)}, tmp_path / "a", metadata={"k": '{"schema": 1}'})
+    tensors, _ = read_tensors(tmp_path / "a", key="k", schema=1, what="thing")
+    assert torch.equal(tensors["a"], torch.ones(1))
+    with pytest.raises(FileFormatError, match="is damaged: its checksum is missing"):
+        read_tensors(tmp_path / "a", key="k", schema=1, what="thing", sealed=True)

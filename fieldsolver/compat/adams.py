@@ -14,6 +14,7 @@ Source: Hairer, Norsett, Wanner, *Solving Ordinary Differential Equations I* (19
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -32,6 +33,10 @@ FIRST_ORDER = 3
 """Values of f that the first multistep needs."""
 
 
+Weights = Sequence[float | Tensor]
+"""One for each value of f: numbers, or scalars with the graph of the times."""
+
+
 class Adams:
     """Adams-Bashforth, or Adams-Bashforth-Moulton if `implicit`; see `Method`.
 
@@ -42,6 +47,7 @@ class Adams:
         max_iters: evaluations of the corrector in one step.
         rtol: relative tolerance of the iteration.
         atol: absolute tolerance of the iteration.
+        live: the grid with its graph, where the weights shall carry the gradient of the times; None: they are numbers.
 
     Raises:
         OdeintOptionError: an order beyond 12.
@@ -57,8 +63,9 @@ class Adams:
     fixed_steps = True
 
     def __init__(
-        self, grid: np.ndarray, *, implicit: bool, max_order: int, max_iters: int, rtol: Tolerance, atol: Tolerance
-    ) -> None:
+        self, grid: np.ndarray, *, implicit: bool, max_order: int, max_iters: int, rtol: Tolerance, atol: Tolerance,
+        live: Tensor | None = None,
+    ) -> None:  # fmt: skip
         if max_order > LARGEST_ORDER:
             raise OdeintOptionError(f"max_order = {max_order}, expected at most {LARGEST_ORDER}")
         if max_iters < 1:
@@ -70,6 +77,7 @@ class Adams:
             )  # fmt: skip
         self.name = "implicit_adams" if implicit else "explicit_adams"
         self._grid, self._implicit = grid, implicit
+        self._live = None if live is None else live.double()
         self._values = max(max_order - 1, 1)
         self._max_iters, self._rtol, self._atol = max_iters, rtol, atol
         self._direction = 1.0 if grid[-1] >= grid[0] else -1.0
@@ -113,24 +121,28 @@ class Adams:
 
     def _multistep(self, f: Function, t: Tensor, dt: Tensor, y: Tensor, past: Memory) -> tuple[Tensor, bool]:
         """The change of y, and whether the corrector converged (true without one)."""
-        nodes, h = self._nodes(float(t[0]), len(past)), per_sample(dt, y)
-        change = h * _combined(integration_weights(nodes), past)
+        times, h = self._direction * self._grid, per_sample(dt, y)
+        n = int(np.searchsorted(times, self._direction * float(t.detach()[0]), side="right")) - 1
+        change = h * _combined(self._weights(n, len(past), new=False), past)
         if not self._implicit:
             return change, True
-        return self._corrected(f, t + dt, h, y, change, (1.0, *nodes), past)
+        return self._corrected(f, t + dt, h, y, change, self._weights(n, len(past), new=True), past)
 
-    def _nodes(self, t: float, known: int) -> tuple[float, ...]:
-        """The last grid points in units of the step, t itself being 0."""
-        n = int(np.searchsorted(self._direction * self._grid, self._direction * t, side="right")) - 1
-        past = self._grid[n - known + 1 : n + 1][::-1]
-        return tuple(((past - past[0]) / (self._grid[n + 1] - past[0])).tolist())
+    def _weights(self, n: int, known: int, *, new: bool) -> Weights:
+        """For the last grid points up to the n-th one, which is 0 in units of the step; `new`: for its end 1, too."""
+        first, last = n - known + 1, n + 1 if new else n
+        if self._live is None:
+            past = self._grid[first : last + 1][::-1]
+            return integration_weights(tuple(((past - self._grid[n]) / (self._grid[n + 1] - self._grid[n])).tolist()))
+        points = self._live[first : last + 1].flip(0)
+        return live_weights((points - self._live[n]) / (self._live[n + 1] - self._live[n]))
 
     def _corrected(
-        self, f: Function, t_new: Tensor, h: Tensor, y: Tensor, change: Tensor, nodes: tuple[float, ...], past: Memory
+        self, f: Function, t_new: Tensor, h: Tensor, y: Tensor, change: Tensor, weights: Weights, past: Memory
     ) -> tuple[Tensor, bool]:
         """The corrector's fixed point, and whether the iteration found it."""
-        implicit, *explicit = integration_weights(nodes)
-        known = h * _combined(tuple(explicit), past)
+        implicit, *explicit = weights
+        known = h * _combined(explicit, past)
         for _ in range(self._max_iters):
             before, change = change, known + implicit * h * f(t_new, y + change)
             scale = self._atol + self._rtol * before.detach().abs().maximum(change.detach().abs())
@@ -158,7 +170,16 @@ def integration_weights(nodes: tuple[float, ...]) -> tuple[float, ...]:
     return tuple((0.5 * weights @ ratios.prod(axis=2)).tolist())
 
 
-def _combined(weights: tuple[float, ...], values: Memory) -> Tensor:
+def live_weights(nodes: Tensor) -> tuple[Tensor, ...]:
+    """`integration_weights` of nodes (N,) with a graph: the same rule, whose points do not depend on the nodes."""
+    points, rule = (torch.from_numpy(x).to(nodes) for x in np.polynomial.legendre.leggauss((len(nodes) + 1) // 2))
+    same = torch.eye(len(nodes), dtype=torch.bool, device=nodes.device)
+    between = torch.where(same, 1.0, nodes[:, None] - nodes)
+    ratios = torch.where(same, 1.0, (0.5 * (points + 1.0)[:, None, None] - nodes) / between)
+    return tuple((0.5 * rule @ ratios.prod(dim=2)).unbind())
+
+
+def _combined(weights: Weights, values: Memory) -> Tensor:
     """sum_j w_j f_j."""
     total = weights[0] * values[0]
     for weight, value in zip(weights[1:], values[1:], strict=False):

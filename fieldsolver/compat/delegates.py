@@ -139,12 +139,15 @@ class DifferentiableGrid(Delegate):
     """Steps from each time of a grid to the next, with the gradient of the grid.
 
     Args:
-        method: a one-step method.
+        method: the method.
         grid: (N + 1,) times, with a graph.
+        keep_memory: whether the method's memory has that graph, too. That of a one-step method has not: k1 was
+            evaluated at a mere number.
     """
 
-    def __init__(self, method: Method, grid: Tensor) -> None:
+    def __init__(self, method: Method, grid: Tensor, *, keep_memory: bool = False) -> None:
         super().__init__(method)
+        self._keep_memory = keep_memory
         self._grid = grid.double()
         self._times = self._grid.detach().cpu().numpy()
         self._direction = 1.0 if self._times[-1] >= self._times[0] else -1.0
@@ -155,5 +158,4 @@ class DifferentiableGrid(Delegate):
         """The method's step from the grid's own numbers."""
         n = int(np.searchsorted(self._direction * self._times, self._direction * float(t[0]), side="right")) - 1
         start, end = self._grid[n : n + 1], self._grid[n + 1 : n + 2]
-        # k1 that was evaluated before knows nothing of the graph of the time.
-        return self.method.step(f, start, end - start, y, estimate=estimate)
+        return self.method.step(f, start, end - start, y, memory if self._keep_memory else (), estimate=estimate)

@@ -8,15 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .errors import OdeintOptionError, OdeintTypeError
 from .event_location import Condition, combined
-from .odeint import EventFunction, odeint
+from .odeint import EventFunction, check_event_function, odeint
 from .problem import Problem, Rate, State, read_problem
 
 
 def odeint_event(
     func: Rate,
     y0: State,
-    t0: Tensor,
+    t0: Tensor | float,
     *,
     event_fn: EventFunction,
     reverse_time: bool = False,
@@ -34,7 +35,7 @@ def odeint_event(
     Args:
         func: function of t and the state.
         y0: a tensor or a tuple of tensors.
-        t0: scalar tensor, the initial time.
+        t0: the initial time, a scalar tensor or a number.
         event_fn: function of t and the state; the event is the first change of the sign of one of its values.
         reverse_time: integrate backward in time.
         odeint_interface: `odeint` or `odeint_adjoint`.
@@ -46,10 +47,11 @@ def odeint_event(
     Raises:
         OptionError, OdeintFailed: as `odeint_interface`.
     """
-    start = t0.reshape(-1)
+    check_event_function(event_fn)
+    problem = read_problem(func, y0)
+    start = _initial_time(t0, problem)
     t = torch.cat([start, start.detach() + (-1.0 if reverse_time else 1.0)])
     event_t, solution = odeint_interface(func, y0, t, event_fn=event_fn, **kwargs)
-    problem = read_problem(func, y0)
     last = solution[-1] if isinstance(solution, Tensor) else torch.cat([part[-1].reshape(-1) for part in solution])
     with torch.no_grad():
         condition = combined(problem, event_fn, t[0])
@@ -58,6 +60,16 @@ def odeint_event(
         return event_t, torch.stack([solution[0], last])
     ends = problem.to_user(last)
     return event_t, tuple(torch.stack([part[0], end]) for part, end in zip(solution, ends, strict=True))
+
+
+def _initial_time(t0: Any, problem: Problem) -> Tensor:
+    """(1,): a tensor as it is, a number in the real dtype of the state."""
+    if not isinstance(t0, Tensor) and (isinstance(t0, bool) or not isinstance(t0, int | float)):
+        raise OdeintTypeError(f"t0 is {type(t0).__name__}, expected a scalar tensor or a number")
+    time = t0 if isinstance(t0, Tensor) else torch.tensor(t0, dtype=problem.real, device=problem.y0.device)
+    if time.numel() != 1:
+        raise OdeintOptionError(f"t0 has shape {tuple(time.shape)}, expected one number: the initial time")
+    return time.reshape(1)
 
 
 def moved_to_event(problem: Problem, condition: Condition, t: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .errors import OdeintTypeError
 from .event_location import solve_until_event
 from .method_names import SCIPY, check_method
 from .problem import Problem, Rate, State, read_problem, read_times, read_tolerance
@@ -65,10 +66,21 @@ def solve(
     problem = read_problem(func, y0)
     t = read_times(t, problem.y0)
     rtol, atol = (read_tolerance(*given, problem) for given in (("rtol", rtol), ("atol", atol)))
+    if options is not None and not isinstance(options, Mapping):
+        raise OdeintTypeError(f"options is {type(options).__name__}, expected a dict such as {{'first_step': 0.1}}")
     if event_fn is not None:
+        check_event_function(event_fn)
         event_t, states = solve_until_event(problem, name, t, rtol, atol, options, event_fn, mode)
         return event_t, problem.to_user(states)
     return problem.to_user(_states(problem, name, t, rtol, atol, options, mode))
+
+
+def check_event_function(event_fn: Any) -> None:
+    """Raises `OdeintTypeError` if it cannot be called."""
+    if not callable(event_fn):
+        raise OdeintTypeError(
+            f"event_fn is {type(event_fn).__name__}, expected a function of t and the state, such as lambda t, y: y[0]"
+        )
 
 
 def _states(

@@ -70,15 +70,22 @@ def read_problem(func: Rate, y0: Any) -> Problem:
 
     Raises:
         OdeintOptionError: y0 is neither a tensor nor a tuple of tensors.
-        StateError: func cannot be called.
+        StateError: y0 is of integers or booleans, or func cannot be called.
     """
     if not callable(func):
         raise StateError(f"func is {type(func).__name__}, expected a function or module func(t, y)")
     if isinstance(y0, Tensor):
-        return Problem(func, y0, None)
+        return Problem(func, _of_numbers("y0", y0), None)
     if not isinstance(y0, tuple) or not y0 or not all(isinstance(part, Tensor) for part in y0):
         raise OdeintOptionError(f"y0 is {type(y0).__name__}, expected a tensor or a tuple of tensors")
-    return Problem(func, torch.cat([part.reshape(-1) for part in y0]), tuple(part.shape for part in y0))
+    parts = [_of_numbers(f"y0[{i}]", part).reshape(-1) for i, part in enumerate(y0)]
+    return Problem(func, torch.cat(parts), tuple(part.shape for part in y0))
+
+
+def _of_numbers(name: str, value: Tensor) -> Tensor:
+    if not (value.is_floating_point() or value.is_complex()):
+        raise StateError(f"{name} has dtype {value.dtype}, expected a floating or complex type; write {name}.double()")
+    return value
 
 
 def read_times(t: Any, y0: Tensor) -> Tensor:

@@ -75,6 +75,8 @@ def run(problem: Problem, steps: Steps, t: Tensor, mode: GradientMode, end: floa
     moves = t.requires_grad and torch.is_grad_enabled() and not steps.carries_time
     shift = start_shift(t) if moves else None
     field, y0 = mode.field(problem, shift), problem.y0.unsqueeze(0)
+    if steps.carries_time:
+        field = field.with_parameters((*field.parameters, t))  # the graph that f itself does not show
     times = t.detach().double().cpu()
     span = float(times[0]), float(times[-1]) if end is None else end
     trajectory = _solved(field, steps, y0, span, times, mode.name)

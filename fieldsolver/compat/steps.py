@@ -182,18 +182,18 @@ def _on_grid(
 ) -> Steps:
     grid = time_grid(problem, t, given)
     times = grid.detach().double().cpu()
+    carries_time = direct and t.requires_grad and grid is t
     if name in ADAMS:
         method: Method = Adams(
             times.numpy(), implicit=name != "explicit_adams" and given.implicit, max_order=given.max_order,
-            max_iters=given.max_iters, rtol=rtol, atol=atol,
+            max_iters=given.max_iters, rtol=rtol, atol=atol, live=grid if carries_time else None,
         )  # fmt: skip
     else:
         method = load(FIXED[name])
     if given.perturb:
         method = InsideSteps(method, problem.real)
-    carries_time = direct and t.requires_grad and name in FIXED and grid is t
     if carries_time:
-        method = DifferentiableGrid(method, grid)
+        method = DifferentiableGrid(method, grid, keep_memory=name in ADAMS)
     return Steps(
         GridInterpolant(method, given.interp), {"step_times": times, "max_steps": len(times)}, grid, carries_time
     )

@@ -327,6 +327,7 @@ def events_of(
 def declare_more_events(events: Sequence[Event], equation: FieldEquation) -> tuple[DeclaredEvent, ...]:
     """Events that are declared after their equation."""
     given, names = equation.given, list(equation.statements)
+    event_names(events)  # refuses what is no list of events
     event_names([*(declared.event for declared in equation.events), *events])
     scope, parameters, _ = make_scope(names, equation.orders, given)
     declared = events_of(events, scope, equation.orders, given)

@@ -242,17 +242,21 @@ class FieldEquation(Answers, nn.Module):
         """Whether the state is complex."""
         return bool(self.complex_fields)
 
-    def pack(self, state: Mapping[str, Any] | Tensor) -> Tensor:
+    def pack(self, state: Mapping[str, Any] | Tensor, *, finite: bool = True) -> Tensor:
         """One tensor ``(*batch, C, *grid)`` out of a dict of fields.
 
         A field with one component has shape ``(*batch, *grid)``, one with more ``(*batch, c, *grid)``; numbers are
         spread over the grid. A tensor is checked and returned. What lies outside a mask becomes zero unseen.
 
+        Args:
+            state: fields by name, or one tensor.
+            finite: refuse NaN and infinity.
+
         Raises:
             StateError: a field is missing or unknown, a shape does not fit, or a value is not finite.
         """
         inside = None if self.layout.mask is None else self.layout.mask.inside
-        return self.space.pack(state, inside)
+        return self.space.pack(state, inside, finite=finite)
 
     def unpack(self, y: Tensor) -> dict[str, Tensor]:
         """The fields of a state ``(*lead, C, *grid)``, each ``(*lead, *grid)`` or ``(*lead, c, *grid)``."""

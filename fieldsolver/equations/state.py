@@ -78,8 +78,10 @@ class StateSpace:
             return torch.cat([part.flatten(-own) for part, own in zip(parts, axes, strict=True)], dim=-1)
         return torch.cat(list(parts), dim=-1 - self.dimension) if len(parts) > 1 else parts[0]
 
-    def pack(self, state: Mapping[str, Any] | Tensor, inside: Tensor | None = None) -> Tensor:
+    def pack(self, state: Mapping[str, Any] | Tensor, inside: Tensor | None = None, *, finite: bool = True) -> Tensor:
         """One tensor out of a dict of fields, zero outside a mask if there is one; see `FieldEquation.pack`."""
+        if isinstance(state, Tensor):
+            refuse_without_numbers("the state", state)
         packed = state if isinstance(state, Tensor) else self._pack_fields(state)
         trailing = tuple(packed.shape[packed.dim() - len(self.shape) :])
         if packed.dim() < len(self.shape) or trailing != self.shape:
@@ -88,7 +90,18 @@ class StateSpace:
                 f"the state has shape {tuple(packed.shape)}, expected (*batch, {expected}): "
                 f"{self.components} component(s) for {listing(self.fields)}"
             )
-        return self._checked(packed if inside is None else self._masked(packed, inside.to(packed.device)))
+        packed = self._checked(packed if inside is None else self._masked(packed, inside.to(packed.device)))
+        if finite:
+            self.refuse_not_finite(packed)
+        return packed
+
+    def refuse_not_finite(self, packed: Tensor) -> None:
+        """Raises `StateError` with the name of the field for NaN or infinity in ``(*batch, C, *grid)``."""
+        finite = torch.isfinite(packed)
+        if not finite.all():
+            fields = self.unpack(finite)
+            bad = next(name for name in self.fields if not fields[name].all())
+            raise StateError(f"the initial state of {bad!r} contains NaN or infinity")
 
     def _masked(self, packed: Tensor, inside: Tensor) -> Tensor:
         """Zeros outside, which hide whatever was there; a single state is repeated for every domain."""
@@ -157,6 +170,7 @@ class StateSpace:
             tensor = _as_tensor(value)
         except (TypeError, ValueError, RuntimeError):
             raise StateError(f"field {name!r} must be a tensor, an array or a number, got {value!r}") from None
+        refuse_without_numbers(f"field {name!r}", tensor)
         if not (tensor.is_floating_point() or tensor.is_complex()):
             tensor = tensor.to(torch.get_default_dtype())
         grid = self.shape_of(name)
@@ -184,12 +198,15 @@ class StateSpace:
                 raise StateError(
                     f"field {wrong[0]!r} is real but its initial state is not; declare it in complex_fields="
                 )
-        finite = torch.isfinite(packed)
-        if not finite.all():
-            fields = self.unpack(finite)
-            bad = next(name for name in self.fields if not fields[name].all())
-            raise StateError(f"the initial state of {bad!r} contains NaN or infinity")
         return packed
+
+
+def refuse_without_numbers(what: str, value: Tensor) -> None:
+    """Raises `StateError` for sparse tensors, and those of the device 'meta', which hold no numbers."""
+    if value.layout is not torch.strided:
+        raise StateError(f"{what} has the layout {value.layout}, expected a dense tensor; pass its to_dense()")
+    if value.is_meta:
+        raise StateError(f"{what} is on the device 'meta', which holds no numbers; make it on 'cpu' or 'cuda'")
 
 
 def _places(

@@ -60,6 +60,12 @@ class FieldLayer(nn.Module):
             raise OptionError(f"a FieldLayer needs a FieldEquation, got {type(equation).__name__}")
         if not isinstance(duration, (int, float)) or not (math.isfinite(duration) and duration >= 0):
             raise OptionError(f"duration is a time that is not negative, got {duration!r}")
+        ending = [event.name for event in equation.events if event.event.terminal]
+        if ending:
+            raise OptionError(
+                f"event {ending[0]!r} ends samples before the duration is over, and a FieldLayer returns the state "
+                "there; declare the equation without it, or call fs.solve"
+            )
         scheme, _ = choose_method(method, dt)
         check_step(dt)
         check_tolerances(rtol, atol)

@@ -34,7 +34,7 @@ class Checkpoint:
         every: seconds between two writes.
 
     Raises:
-        OptionError: there is no such folder, or the time is not positive.
+        OptionError: there is no such folder, the path is one, or the time is not positive.
     """
 
     path: str | os.PathLike[str]
@@ -46,11 +46,13 @@ class Checkpoint:
             raise OptionError(f"every is a positive number of seconds between two writes, got {self.every!r}")
         if not isinstance(self.path, str | os.PathLike):
             raise OptionError(f"a checkpoint has the path of a file, such as 'run.safetensors', got {self.path!r}")
+        name = os.fspath(self.path)
+        if not name or Path(self.path).is_dir():
+            example = os.path.join(name, "run.safetensors")
+            raise OptionError(f"checkpoint {name!r} is a folder; name a file in it, such as {example!r}")
         folder = Path(self.path).absolute().parent
-        if not folder.is_dir() or Path(self.path).is_dir():
-            raise OptionError(
-                f"checkpoint {str(self.path)!r} is no file in a folder that exists; create {folder} first"
-            )
+        if not folder.is_dir():
+            raise OptionError(f"checkpoint {name!r} is in a folder that does not exist; create {str(folder)!r} first")
 
 
 def keeper_of(

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,8 +16,8 @@ from fieldsolver.stepping import StepLog
 
 from .problem import Problem
 
-ToleranceOption = float | Tensor | Mapping[str, float]
-"""A number, numbers per entry of one state, or one number per field of a declared equation."""
+ToleranceOption = float | Tensor | Mapping[str, float | Tensor]
+"""A number, numbers per entry of one state, or per field of a declared equation a number or one per point."""
 
 
 def choose_method(name: str, dt: float | None) -> tuple[Method, str]:
@@ -80,6 +81,61 @@ def checked_span(t_span: Sequence[float], backward: bool) -> tuple[float, float]
     return t0, t1
 
 
+def number(name: str, value: Any, expected: str) -> float:
+    """One number of the user; NaN is none.
+
+    Raises:
+        OptionError: something else, said as "`name` is `expected`, got ...".
+    """
+    plain = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    scalar = isinstance(value, Tensor) and value.dim() == 0 and not value.is_complex() and value.dtype != torch.bool
+    if not (plain or scalar) or math.isnan(value):
+        raise OptionError(f"{name} is {expected}, got {value!r}")
+    return float(value)
+
+
+def check_sizes(dt_min: Any, dt_max: Any, first_step: Any, span: float) -> None:
+    """Refuse sizes of steps that are no numbers or out of order, and a smallest step that is longer than the span."""
+    smallest = 0.0 if dt_min is None else number("dt_min", dt_min, "the size of the smallest step, a number")
+    largest = math.inf if dt_max is None else number("dt_max", dt_max, "the size of the largest step, a number")
+    if not 0.0 <= smallest <= largest or largest == 0.0:
+        raise OptionError(f"dt_min = {dt_min}, dt_max = {dt_max}; expected 0 <= dt_min <= dt_max and dt_max > 0")
+    if smallest > span:
+        raise OptionError(f"dt_min = {smallest:g} is longer than the whole span, {span:g}; take a smaller one")
+    if first_step is None:
+        return
+    size = number("first_step", first_step, "the size of the first step, a number")
+    if not (math.isfinite(size) and size > 0):
+        raise OptionError(f"first_step = {first_step}, expected a positive size; leave it out to have it chosen")
+
+
+def check_loop(max_steps: Any, callback: Any, norm: Any, problem: Problem) -> None:
+    """Refuse a number of steps, a callback or a norm that the loop could not use."""
+    whole = isinstance(max_steps, (int, np.integer)) and not isinstance(max_steps, bool)
+    if not whole or max_steps < 1:
+        raise OptionError(f"max_steps = {max_steps!r}, expected a whole number of attempted steps, at least 1")
+    if callback is not None and not callable(callback):
+        raise OptionError(f"callback is a function (t, y) that is called after accepted steps, got {callback!r}")
+    if norm is not None:
+        _check_norm(norm, problem.y0)
+
+
+def _check_norm(norm: Any, y0: Tensor) -> None:
+    """Ask for the norm of no error at all."""
+    expected = "norm is a function of the scaled error (B, *state) that returns (B,) real numbers"
+    if not callable(norm):
+        raise OptionError(f"{expected}, got {norm!r}; leave it out for the root mean square")
+    with torch.no_grad():
+        size = norm(torch.zeros_like(y0))
+    if not isinstance(size, Tensor):
+        raise OptionError(f"{expected}, but it returned {type(size).__name__}; write error.abs().flatten(1).amax(1)")
+    if size.shape != y0.shape[:1] or not size.is_floating_point():
+        raise OptionError(
+            f"{expected}, but of an error {tuple(y0.shape)} it returned {tuple(size.shape)}, {size.dtype}; "
+            "reduce all axes but the first, as in error.abs().flatten(1).amax(1)"
+        )
+
+
 def refuse_reserved(until: Any, seed: int | None, backend: str) -> None:
     """Refuse what is announced and does not exist yet."""
     for name, given in (("until", until is not None), ("seed", seed is not None)):
@@ -93,20 +149,34 @@ def save_times(save_at: Tensor | Sequence[float] | None, t0: float, t1: float) -
     """(T,) float64: the times to keep; None keeps both ends."""
     if save_at is None:
         return torch.tensor([t0, t1], dtype=torch.float64)
+    times = times_inside("save_at", save_at, t0, t1)
+    if times.numel() == 0:
+        raise OptionError("save_at is a list of at least one time, got shape (0,); leave it out to keep both ends")
+    return times
+
+
+def times_inside(name: str, given: Tensor | Sequence[float], t0: float, t1: float) -> Tensor:
+    """(L,) float64 on the host: a list of times within the span, as the user has ordered them."""
     try:
-        times = torch.as_tensor(save_at, dtype=torch.float64).detach().cpu()
+        plain = torch.as_tensor(given)
+        times = torch.as_tensor(given, dtype=torch.float64).detach().cpu() if not plain.is_complex() else None
     except (TypeError, ValueError, RuntimeError):
-        raise OptionError(f"save_at is a list of times or a tensor, got {save_at!r}") from None
-    if times.dim() != 1 or times.numel() == 0:
-        raise OptionError(f"save_at is a list of at least one time, got shape {tuple(times.shape)}")
+        times = None
+    if times is None:
+        raise OptionError(f"{name} is a list of times or a tensor, got {given!r}")
+    if times.dim() == 0:
+        raise OptionError(f"{name} is a list of finite times, got {times.item():g}; write [{times.item():g}]")
+    if times.dim() != 1 or times.isnan().any():
+        got = "NaN" if times.dim() == 1 else f"shape {tuple(times.shape)}"
+        raise OptionError(f"{name} is a list of finite times, got {got}; write one such as [0.5, 1.0]")
     # linspace in float32 ends a rounding error beyond the span; a stray of that size is the end itself.
     slack = 1e-6 * abs(t1 - t0)
     low, high = min(t0, t1), max(t0, t1)
     inside = times.clamp(low, high)
     strays = (times - inside).abs() > slack
-    wrong = times[strays | times.isnan()]
+    wrong = times[strays]
     if wrong.numel():
-        raise OptionError(f"save_at has the time {wrong[0].item():g} outside the span [{low:g}, {high:g}]")
+        raise OptionError(f"{name} has the time {wrong[0].item():g} outside the span [{low:g}, {high:g}]")
     return inside
 
 
@@ -131,7 +201,9 @@ def resolved_tolerances(rtol: Any, atol: Any, problem: Problem) -> tuple[float |
     check_tolerances(rtol, atol)
     relative, absolute = _for_state("rtol", rtol, problem), _for_state("atol", atol, problem)
     epsilon = torch.finfo(problem.y0.dtype).eps
-    size = problem.y0.detach().abs().max() if problem.y0.numel() else torch.tensor(0.0)
+    # A sample that starts with NaN fails by itself, and says nothing about the others.
+    known = problem.y0.detach().abs().nan_to_num(nan=0.0, posinf=0.0)
+    size = known.max() if known.numel() else torch.tensor(0.0)
     smallest = (torch.as_tensor(relative).to(size) * size + torch.as_tensor(absolute).to(size)).min()
     if bool(smallest < 2 * epsilon * size):
         remedy = f"take rtol >= {10 * epsilon:.0e}" + ("" if epsilon < 1e-10 else ", or pass y0.double()")
@@ -147,26 +219,41 @@ def _for_state(name: str, value: Any, problem: Problem) -> float | Tensor:
         return _per_field(name, value, problem)
     if not isinstance(value, Tensor):
         return float(value)
-    try:
-        torch.broadcast_shapes(value.shape, problem.y0.shape[1:])
-    except RuntimeError:
+    state = problem.y0.shape[1:]
+    if value.numel() != 1 and not _fits(value, state):
         raise OptionError(
-            f"{name} has shape {tuple(value.shape)}, expected one that broadcasts against a state, "
-            f"{tuple(problem.y0.shape[1:])}"
-        ) from None
+            f"{name} has shape {tuple(value.shape)}, expected one that broadcasts against a state, {tuple(state)}"
+        )
     return value
 
 
-def _per_field(name: str, value: Mapping[str, float], problem: Problem) -> Tensor:
+def _fits(value: Tensor, shape: Sequence[int]) -> bool:
+    """Whether it broadcasts to this shape."""
+    try:
+        return torch.broadcast_shapes(value.shape, shape) == tuple(shape)
+    except RuntimeError:
+        return False
+
+
+def _per_field(name: str, value: Mapping[str, float | Tensor], problem: Problem) -> Tensor:
     equation = problem.equation
     if equation is None:
         raise OptionError(f"{name} with one number per field needs a FieldEquation; pass a tensor like the state")
-    fields = equation.unpack(torch.zeros(equation.state_shape))
+    fields = equation.unpack(torch.zeros(equation.state_shape, dtype=torch.float64))
     unknown = [key for key in value if key not in fields]
     if unknown:
         raise OptionError(f"{name} names {unknown[0]!r}; fields: {listing(fields)}{nearest(unknown[0], fields)}")
     missing = [key for key in fields if key not in value]
     if missing:
         raise OptionError(f"{name} names no number for {listing(missing)}; give one per field, or a single number")
-    packed = equation.pack({key: torch.full_like(field, float(value[key])) for key, field in fields.items()})
+    spread = {}
+    for key, field in fields.items():
+        given = torch.as_tensor(value[key], dtype=field.dtype, device=field.device)
+        if given.numel() != 1 and not _fits(given, field.shape):
+            raise OptionError(
+                f"{name} for {key!r} has shape {tuple(given.shape)}, expected a number or a tensor that broadcasts to "
+                f"the field of one sample, {tuple(field.shape)}"
+            )
+        spread[key] = given.reshape(()).expand(field.shape) if given.numel() == 1 else given.expand(field.shape)
+    packed = equation.pack(spread)
     return (packed.real if packed.is_complex() else packed).double()

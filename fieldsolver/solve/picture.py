@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from fieldsolver.errors import MissingDependencyError, OptionError, listing, nearest
 
@@ -105,12 +106,41 @@ def _curves(solution: Solution, arrays: dict[str, np.ndarray]) -> Figure:
 
     figure = Figure(figsize=(6.4, 3.6), layout="constrained")
     axes = figure.subplots()
+    jumps = _jumps(solution, list(arrays))
     for name, values in arrays.items():
-        axes.plot(solution.t.numpy(), values, label=name)
+        axes.plot(*_joined(solution.t.numpy(), values, *jumps.get(name, ())), label=name)
     _mark_events(axes, solution)
     axes.set_xlabel("t")
     axes.legend(frameon=False)
     return figure
+
+
+def _jumps(solution: Solution, names: list[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The times (2k,) of the events of the sample that a curve shows, and its values right before and after each."""
+    log = solution.events
+    if log is None or not len(log):
+        return {}
+    found, t = {}, log.t.detach().cpu().numpy()
+    states = torch.stack([log.y_before, log.y_after], dim=1).detach().cpu()  # (K, 2, *state)
+    flat = states.reshape(len(log), 2, -1)
+    for column, name in enumerate(names):
+        if solution.equation is None:  # the columns of all samples follow each other
+            sample, part = divmod(column, flat.shape[2])
+            values = flat[:, :, part]
+        else:
+            sample, values = 0, solution.equation.unpack(states)[name].reshape(len(log), 2, -1)[:, :, 0]
+        own = np.flatnonzero(log.sample == sample)
+        found[name] = t[own].repeat(2), _real(values.numpy()[own].reshape(-1))
+    return found
+
+
+def _joined(t: np.ndarray, values: np.ndarray, *jumps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A curve through its save points and through the states beside its events, in the order of the integration."""
+    if not jumps:
+        return t, values
+    times, all_values = np.concatenate([jumps[0], t]), np.concatenate([jumps[1], values])
+    order = np.argsort(times if t[-1] >= t[0] else -times, kind="stable")
+    return times[order], all_values[order]
 
 
 def _mark_events(axes: Any, solution: Solution) -> None:

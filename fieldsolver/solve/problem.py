@@ -15,6 +15,9 @@ from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import OptionError, StateError
 from fieldsolver.stepping import VectorField
 
+from .plain_state import plain_state
+from .signature import checked_args, with_signature_checked
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -53,6 +56,7 @@ class Problem:
 
 def make_problem(f: Any, y0: Any, batch_dims: int | None, args: Sequence[Any]) -> Problem:
     """Read `f` and `y0`; raises `OptionError` or `StateError` with one sentence."""
+    args = checked_args(args)
     if isinstance(f, FieldEquation):
         return _from_equation(f, y0, batch_dims, args)
     if not callable(f):
@@ -67,8 +71,10 @@ def _from_equation(
         raise OptionError("args= belongs to plain functions; a declared equation takes parameters={...}")
     if equation.noises:
         raise OptionError("the equation has noise, and there is no stochastic method yet; remove the noise terms")
-    packed = equation.pack(y0)
+    packed = equation.pack(y0, finite=False)
     batch = tuple(packed.shape[: packed.dim() - len(equation.state_shape)])
+    if not batch:
+        equation.space.refuse_not_finite(packed)  # of a batch, each sample fails by itself
     if batch_dims is not None and batch_dims != len(batch):
         raise OptionError(f"batch_dims={batch_dims}, but the state has {len(batch)} axes before {equation.state_shape}")
     flat = packed.reshape(math.prod(batch), *equation.state_shape)
@@ -86,21 +92,12 @@ def _from_equation(
     return Problem(VectorField(function, parameters, per_sample), flat, batch, equation, "checkpointed")
 
 
-def _from_function(f: Callable[..., Tensor], y0: Any, batch_dims: int, args: Sequence[Any]) -> Problem:
+def _from_function(f: Callable[..., Tensor], y0: Any, batch_dims: int, args: tuple[Any, ...]) -> Problem:
     if batch_dims not in (0, 1):
         raise OptionError(f"batch_dims is 0 (one system) or 1 (independent samples), got {batch_dims!r}")
-    if isinstance(y0, Mapping):
-        raise StateError("a dict of fields needs a FieldEquation; a plain function f(t, y) takes one tensor")
-    state = torch.as_tensor(y0)
-    if not (state.is_floating_point() or state.is_complex()):
-        state = state.to(torch.get_default_dtype())
-    if state.dtype in (torch.float16, torch.bfloat16):
-        raise StateError(f"the state has dtype {state.dtype}; use float32, float64, complex64 or complex128")
-    if state.dim() < batch_dims:
-        raise StateError("batch_dims=1 needs a state of shape (B, ...), got a scalar")
-    if not torch.isfinite(state).all():
-        raise StateError("the initial state contains NaN or infinity")
-    call, parameters = _explicit(f, tuple(args))
+    state = plain_state(y0, batch_dims)
+    call, parameters = _explicit(f, args)
+    call = with_signature_checked(call, f, args)
     field = VectorField(_for_many(call, state) if batch_dims else _for_one(call), parameters)
     batch = tuple(state.shape[:batch_dims])
     # What a closure captures is known to autograd alone; a module names its weights.

@@ -78,7 +78,8 @@ class Solution:
         stats: costs, and why this method was chosen.
         equation: the declared equation, or None.
         steps: the accepted steps.
-        events: what happened when, `EventLog`; None if no events were looked for.
+        events: what happened when, `EventLog`, empty if nothing did; None without events, that is if neither the
+            equation nor the solve declares any.
         attributes: options of the solve, for the record.
     """
 
@@ -131,10 +132,16 @@ class Solution:
         """The state at any time of the span, ``(*batch, C, *grid)``; times ``(n,)`` add a leading axis.
 
         Raises:
-            OptionError: the solve did not keep its interpolant (``dense=True``), or `t` is outside the span.
+            OptionError: the solve did not keep its interpolant (``dense=True``), or `t` is no time inside the span.
         """
         if self.dense is None:
             raise OptionError("this solution keeps only its save points; call solve(..., dense=True) for solution(t)")
+        try:
+            real = not torch.as_tensor(t).is_complex()
+        except (TypeError, ValueError, RuntimeError):
+            real = False
+        if not real:
+            raise OptionError(f"solution(t) takes a time, or times (n,), got {t!r}")
         return self.dense(t)
 
     def to_xarray(self) -> xarray.Dataset:

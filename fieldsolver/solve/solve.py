@@ -25,13 +25,16 @@ from .checkpoint import Checkpoint, keeper_of
 from .events import events_of, labelled
 from .options import (
     ToleranceOption,
+    check_loop,
     check_replay,
+    check_sizes,
     check_step,
     checked_span,
     choose_method,
     refuse_reserved,
     resolved_tolerances,
     save_times,
+    times_inside,
 )
 from .problem import Problem, make_problem
 from .progress import ProgressBar
@@ -85,7 +88,7 @@ def solve(
         save_at: times to keep, in the order of the integration; None keeps both ends. They never change the steps.
         method: name of the scheme; ``"auto"`` chooses and says why in ``solution.stats``.
         rtol: relative tolerance of adaptive steps: a number, a tensor that broadcasts against one state, or a dict with
-            a number per field.
+            a number or a tensor per field.
         atol: absolute tolerance, likewise.
         batch_dims: plain functions only: 0, one system with a scalar `t`; 1, independent samples ``(B, ...)`` with `t`
             of shape ``(B, 1, ...)``.
@@ -103,10 +106,11 @@ def solve(
         controller: law of the adaptive step size: a name in `fieldsolver.stepping.controllers.CONTROLLERS`, or a
             `Controller`.
         norm: ``(B, *state) -> (B,)`` of the error over the tolerance; None is the root mean square over the state.
-        land_at: times on which adaptive steps end exactly. The knots of a `fs.Signal` are among them anyway.
+        land_at: times within the span on which adaptive steps end exactly. The knots of a `fs.Signal` are among them
+            anyway.
         restart_at: likewise, where f is discontinuous: the method and the controller start anew behind them.
         replay: ``solution.steps`` of an earlier solve: the same steps, without error control, by the same method unless
-            another one is asked for.
+            another one is asked for. Refused where an event of the log is no longer, or a new one has come.
         on_failure: ``"raise"`` raises `SolveFailed`, with the partial solution, once all samples have ended;
             ``"keep"`` returns it.
         check: what to do about a fixed step beyond the stability limit: ``"refuse"``, ``"warn"`` or ``"off"``.
@@ -138,7 +142,9 @@ def solve(
         replay, method, dt=dt, dt_min=dt_min, dt_max=dt_max, first_step=first_step, norm=norm, land_at=land_at,
         restart_at=restart_at,
     )  # fmt: skip
+    check_sizes(dt_min, dt_max, first_step, abs(t1 - t0))
     problem = make_problem(f, y0, batch_dims, args)
+    check_loop(max_steps, callback, norm, problem)
     watched = events_of(problem, events)
     scheme, reason = choose_method(method, dt)
     relative, absolute = resolved_tolerances(rtol, atol, problem)
@@ -147,6 +153,8 @@ def solve(
     if problem.equation is not None and dt is not None:
         check_fixed_step(problem.equation, scheme, dt, check, t0)
     times = save_times(save_at, t0, t1)
+    land_at = None if land_at is None else times_inside("land_at", land_at, t0, t1)
+    restart_at = None if restart_at is None else times_inside("restart_at", restart_at, t0, t1)
     mode = gradient if gradient is not None else _default_gradient(problem, t0, watched)
     steps: dict[str, Any] = {
         "dt": dt, "dt_min": dt_min, "dt_max": dt_max, "first_step": first_step, "controller": controller, "norm": norm,
@@ -159,6 +167,8 @@ def solve(
     })  # fmt: skip
     if keeper is not None:
         steps["keeper"] = keeper
+    if replay is not None:
+        steps["check_events"] = True
 
     started = time.perf_counter()
 

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from fieldsolver.equations import FieldEquation
-from fieldsolver.errors import OptionError, StateError
+from fieldsolver.errors import OptionError, StateError, listing, nearest
 from fieldsolver.methods import Step
 from fieldsolver.stepping import Status, check_vector_field
 from fieldsolver.stepping.controllers import Controller, get_controller
 from fieldsolver.stepping.single_step import Numbers, Scheme, attempt, begin
 
 from .events import refuse_events
-from .options import check_step, check_tolerances, choose_method
+from .options import ToleranceOption, check_sizes, check_step, choose_method, number, resolved_tolerances
 from .problem import Problem, make_problem
 
 
@@ -54,7 +54,10 @@ class StepState:
         """One field of a declared equation, ``(*batch, *grid)``."""
         if self.problem.equation is None:
             raise OptionError("a plain function has no named fields; use state.y")
-        return self.problem.equation.unpack(self.y)[name]
+        fields = self.problem.equation.unpack(self.y)
+        if name not in fields:
+            raise OptionError(f"there is no field {name!r}; fields: {listing(fields)}{nearest(str(name), fields)}")
+        return fields[name]
 
     @property
     def dt(self) -> Tensor:
@@ -82,12 +85,22 @@ class StepState:
         numbers = self.numbers
         return not bool(((numbers.status == int(Status.RUNNING)) & (numbers.t != numbers.t_end)).any())
 
-    def until(self, t: float) -> StepState:
+    def until(self, t: float, *, on_failure: str = "raise") -> StepState:
         """The same integration with another time that steps do not pass.
 
+        Args:
+            t: that time.
+            on_failure: ``"raise"`` refuses to go on when a sample has failed, which `arrived` does not tell;
+                ``"keep"`` goes on with the others.
+
         Raises:
-            OptionError: a time behind a sample.
+            OptionError: a time behind a sample, or a sample that has failed.
         """
+        t = number("until", t, "the time that steps do not pass, a number")
+        if on_failure not in ("raise", "keep"):
+            raise OptionError(f"on_failure is 'raise' or 'keep', got {on_failure!r}")
+        if on_failure == "raise":
+            self._refuse_failed()
         if bool(((t - self.numbers.t) * self.scheme.direction < 0).any()):
             raise OptionError(f"until({t}) lies behind the samples; steps go on from t = {self.numbers.t.tolist()}")
         return replace(self, numbers=self.numbers._replace(t_end=torch.full_like(self.numbers.t_end, t)))
@@ -129,6 +142,17 @@ class StepState:
         method = self.scheme.method
         return self.problem.to_user(method.interpolate(method.extend(self._field(), step), theta.expand_as(step.t)))
 
+    def _refuse_failed(self) -> None:
+        status = self.numbers.status
+        failed = torch.nonzero(status != int(Status.RUNNING)).flatten().tolist()
+        if failed:
+            first = failed[0]
+            raise OptionError(
+                f"{len(failed)} of {status.numel()} sample(s) failed; sample {first} at "
+                f"t = {self.numbers.t[first].item():.6g}: {Status(int(status[first])).sentence} Look at state.status; "
+                f"until(t, on_failure='keep') goes on with the other samples"
+            )
+
     def _field(self) -> Callable[[Tensor, Tensor], Tensor]:
         return self.scheme.field.with_parameters(self.numbers.parameters)
 
@@ -147,8 +171,8 @@ def init(
     until: float = math.inf,
     dt: float | None = None,
     method: str = "auto",
-    rtol: float = 1e-6,
-    atol: float = 1e-9,
+    rtol: ToleranceOption = 1e-6,
+    atol: ToleranceOption = 1e-9,
     dt_min: float = 0.0,
     dt_max: float = math.inf,
     first_step: float | None = None,
@@ -179,13 +203,15 @@ def init(
     Raises:
         OptionError, StateError: an option or the state cannot be.
     """
-    if not math.isfinite(t0) or math.isnan(until) or until == t0:
+    t0, until = number("t0", t0, "the time of y0, a number"), number("until", until, "a time to head for, a number")
+    if not math.isfinite(t0) or until == t0:
         raise OptionError(f"t0 = {t0} and until = {until}, expected a finite start and another time to head for")
-    check_tolerances(rtol, atol)
     check_step(dt)
+    check_sizes(dt_min, dt_max, first_step, abs(until - t0))
     refuse_events(f, "fs.init")
     source = (f, y0, batch_dims, args)
     problem = make_problem(*source)
+    relative, absolute = resolved_tolerances(rtol, atol, problem)
     scheme_method, _ = choose_method(method, dt)
     if dt is None and scheme_method.error_order is None:
         raise OptionError(f"method {scheme_method.name!r} has no error estimate; give dt=")
@@ -193,7 +219,7 @@ def init(
     scheme = Scheme(problem.field, scheme_method, law, 1.0 if until > t0 else -1.0)
     k1 = check_vector_field(problem.field, t0, problem.y0)
     numbers = begin(
-        scheme, t0, problem.y0, k1, t_end=until, rtol=rtol, atol=atol, dt_min=dt_min, dt_max=dt_max,
+        scheme, t0, problem.y0, k1, t_end=until, rtol=relative, atol=absolute, dt_min=dt_min, dt_max=dt_max,
         first_step=first_step if dt is None else dt,
     )  # fmt: skip
     return StepState(problem, scheme, numbers, source)
@@ -209,6 +235,8 @@ def step(state: StepState) -> StepState:
     Args:
         state: from `init` or an earlier `step`; it is left as it is.
     """
+    if not isinstance(state, StepState):
+        raise OptionError(f"step takes a state from fs.init or an earlier fs.step, got {type(state).__name__}")
     numbers, last = attempt(state.scheme, state.numbers)
     return replace(state, numbers=numbers, last=last)
 
@@ -218,8 +246,8 @@ def _from(state: StepState, y: Tensor, field: Any) -> StepState:
     k1 = field(numbers.t, y)
     fresh = replace(state.scheme, field=field)
     restarted = begin(
-        fresh, float(numbers.t[0]), y, k1, t_end=float(numbers.t_end), rtol=float(numbers.rtol),
-        atol=float(numbers.atol), dt_min=float(numbers.dt_min), dt_max=float(numbers.dt_max), first_step=1.0,
+        fresh, float(numbers.t[0]), y, k1, t_end=float(numbers.t_end), rtol=numbers.rtol, atol=numbers.atol,
+        dt_min=float(numbers.dt_min), dt_max=float(numbers.dt_max), first_step=1.0,
     )  # fmt: skip
     kept = {name: getattr(numbers, name) for name in ("t", "size", "status", "accepted", "rejected", "t_end")}
     memory = method.start(field, numbers.t, y, k1)

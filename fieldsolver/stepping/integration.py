@@ -67,6 +67,7 @@ def integrate(
     observers: Sequence[Observer] = (),
     fused: bool = False,
     keeper: Keeper | None = None,
+    check_events: bool = False,
 ) -> Trajectory:
     """Integrate B independent samples from t0 to t1 (t1 < t0 integrates backward).
 
@@ -102,9 +103,10 @@ def integrate(
             a graph; rounding differs.
         keeper: writes the run to a file, and goes on from that file; not with dense, replay or observers, and only
             without a graph.
+        check_events: refuse a `replay` whose events have moved, as `ReplayCheck` says.
 
     Raises:
-        OptionError: options that make no sense, alone or together.
+        OptionError: options that make no sense, alone or together; events that are not where `replay` has them.
         StateError: y0 or f(t0, y0) has the wrong shape, dtype or device.
     """
     t0, t1 = float(t0), float(t1)
@@ -121,7 +123,7 @@ def integrate(
         _refuse_with_keeper(dense, replay, observers)
         keeper.prepare(y0.device)
     field = unselectable(field) if any(not event.selectable for event in events) else field
-    interrupter = _interrupter(method, y0, t0, t1, events, control, replay)
+    interrupter = _interrupter(method, y0, t0, t1, events, control, replay, check_events)
     saves, recorder = SavePoints(SaveTimes.checked(save_at, t0, t1)), StepRecorder()
     kept = DenseOutput(t0, t1) if dense else None
     watch = [StiffnessWatch()] if isinstance(control, AdaptiveSteps) else []
@@ -169,7 +171,7 @@ def _refuse_with_keeper(dense: bool, replay: StepLog | None, observers: Sequence
 
 def _interrupter(
     method: Method, y0: Tensor, t0: float, t1: float, events: Sequence[EventFunction], control: StepControl,
-    replay: StepLog | None,
+    replay: StepLog | None, check: bool,
 ) -> Interrupter | None:  # fmt: skip
     if replay is not None:
         found = replay.interruptions
@@ -178,7 +180,9 @@ def _interrupter(
                 f"replay has the events of another run, with {found.direction.shape[1]} conditions instead of "
                 f"{len(events)}; pass events= as they were"
             )
-        return ReplayedInterrupter(found, events, method, y0.shape[0]) if events or found is not None else None
+        if not events and found is None:
+            return None
+        return ReplayedInterrupter(found, events, method, y0.shape[0], check=check)
     targets = control.targets if isinstance(control, AdaptiveSteps) else None
     targets = targets if isinstance(targets, Targets) and targets.before.size else None
     if not events and targets is None:
@@ -262,7 +266,7 @@ class _UserHooks:
     def after(self, attempt: Attempt, ledger: Ledger) -> None:
         """Report where the samples are."""
         if self._callback is not None:
-            self._callback(torch.from_numpy(ledger.t.copy()).to(attempt.y.device), attempt.y)
+            self._callback(torch.from_numpy(ledger.t.copy()).to(attempt.y.device), attempt.y.clone())
         if self._progress is not None:
             running = ledger.t[ledger.running(np.arange(ledger.t.size))]
             behind = np.abs(running - self._t0).min(initial=self._span)

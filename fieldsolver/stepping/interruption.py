@@ -113,6 +113,10 @@ class Interrupter(Protocol):
         """Look at the initial states."""
         ...
 
+    def initial_values(self, batch: Batch) -> Tensor | None:
+        """(B, N) numbers at the initial states that tell the events from others; None without events."""
+        ...
+
     def examine(self, attempt: Attempt) -> Interruption | None:
         """What interrupts this attempt, whose arrays are on the host; None if nothing does."""
         ...
@@ -142,6 +146,10 @@ class LiveInterrupter:
             t = batch.t if isinstance(batch.t, np.ndarray) else batch.t.cpu().numpy()
             self._detector.start(batch.field, t, batch.y)
 
+    def initial_values(self, batch: Batch) -> Tensor | None:
+        """Conditions and resets where the samples start."""
+        return None if self._detector is None else self._detector.initial_values(batch.field, batch.rest.t, batch.y)
+
     def examine(self, attempt: Attempt) -> Interruption | None:
         """Events first: one that cuts the step short keeps it from reaching the jump."""
         found = None if self._detector is None else self._events(self._detector, attempt)
@@ -149,11 +157,15 @@ class LiveInterrupter:
         jump = None if self._targets is None else self._targets.jumped(t_new, attempt.accepted)
         if jump is not None and self._targets is not None:
             there = jump >= 0
-            found = Interruption.none(t_new, 0) if found is None else found
+            found = Interruption.none(t_new, self._width()) if found is None else found
             found.t[:] = np.where(there, t_new, found.t)
             found.t_next[:] = np.where(there, self._targets.after[jump], found.t_next)
             found.which[:] |= there
         return found
+
+    def _width(self) -> int:
+        """Number of events, of which a jump alone is none: all interruptions of a run have as many columns."""
+        return 0 if self._detector is None else len(self._detector.events)
 
     def log(self) -> EventLog | None:
         """What the detector has logged."""

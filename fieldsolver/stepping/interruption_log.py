@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from torch import Tensor
 
 from fieldsolver.methods import Method
 
 from .batch import Batch
 from .control import Attempt
-from .events import EventFunction, EventLog, EventRecorder, Watched
+from .events import EventFunction, EventLog, EventRecorder, ReplayCheck, Watched
+from .events.sampling import Batched, upload
 from .interruption import Interruption
 from .ledger import Ledger
 
@@ -83,14 +85,19 @@ class ReplayedInterrupter:
         events: the events that were looked for.
         method: the scheme.
         samples: B.
+        check: whether to refuse a log whose events have moved; a log of the same numbers needs no check.
+
+    Raises:
+        OptionError: with `check`, the method has no interpolant.
     """
 
-    evaluations = 0
-
     def __init__(
-        self, log: InterruptionLog | None, events: Sequence[EventFunction], method: Method, samples: int
-    ) -> None:
+        self, log: InterruptionLog | None, events: Sequence[EventFunction], method: Method, samples: int, *,
+        check: bool = False,
+    ) -> None:  # fmt: skip
         self._log, self._events, self._method = log, tuple(events), method
+        self._check = ReplayCheck(events, method, samples) if check and events else None
+        self.evaluations = 0 if self._check is None else self._check.evaluations
         self._steps = np.zeros(samples, dtype=np.int64)  # accepted so far
         if log is not None:
             self._stride = 1 + int(max(log.number.max(initial=0), log.watched_number.max(initial=0)))
@@ -98,17 +105,29 @@ class ReplayedInterrupter:
             self._watched_keys = log.watched_sample * self._stride + log.watched_number
 
     def start(self, batch: Batch) -> None:
-        """Nothing to look at."""
+        """Look at the initial states, if there is a check."""
         self._recorder = EventRecorder([event.name for event in self._events], batch.y)
+        if self._check is not None:
+            t = batch.t if isinstance(batch.t, np.ndarray) else batch.t.cpu().numpy()
+            self._check.start(t, Batched(batch.field, upload(t, batch.y), batch.y.detach(), batch.field.selectable))
+
+    def initial_values(self, batch: Batch) -> Tensor | None:
+        """None: a repetition is not kept on disk."""
+        return None
 
     def examine(self, attempt: Attempt) -> Interruption | None:
         """What happened in these steps."""
         numbers = self._steps[attempt.rows]
         self._steps[attempt.rows] += attempt.accepted
         found = None if self._log is None else self._look_up(self._log, attempt, numbers)
+        if self._check is not None:
+            self._check.examine(attempt, found)
         if found is None:
             return None
-        return found.repeated(self._events, self._method, attempt, self._recorder)
+        repeated = found.repeated(self._events, self._method, attempt, self._recorder)
+        if self._check is not None and repeated.places is not None and repeated.y is not None:
+            self._check.go_on(attempt, repeated, repeated.places, repeated.y)
+        return repeated
 
     def log(self) -> EventLog | None:
         """The events, with their graph where there is one."""
@@ -125,7 +144,9 @@ class ReplayedInterrupter:
             return None
         found = Interruption.none(attempt.t_new, len(self._events))
         own = entry[hit]
-        found.which[hit], found.theta[hit], found.direction[hit] = True, log.theta[own], log.direction[own]
+        found.which[hit], found.theta[hit] = True, log.theta[own]
+        if log.direction.shape[1]:  # else the log is of a run without events
+            found.direction[hit] = log.direction[own]
         found.t[hit], found.t_next[hit] = log.t[own], log.t_next[own]
         places = np.repeat(np.arange(count.size), count)
         within_step = np.arange(places.size) - np.repeat(np.cumsum(count) - count, count)

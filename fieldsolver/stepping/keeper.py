@@ -55,16 +55,18 @@ class Keeper:
         """
         self._random, self._device = RandomState.now(device), device
         if self.path.exists():
-            self._stored = read_tensors(self.path, key=KEY, schema=SCHEMA, what="checkpoint of a solve", remedy=REMEDY)
+            self._stored = read_tensors(
+                self.path, key=KEY, schema=SCHEMA, what="checkpoint of a solve", remedy=REMEDY, sealed=True
+            )
             self._compare(self._stored[1].get("problem", {}))
 
     def resume(self, run: Run) -> None:
         """Make a run that has just been started the one of the file.
 
         Raises:
-            FileFormatError: f differs from that of the file at the initial state.
+            FileFormatError: f or an event differs from that of the file at the initial state.
         """
-        self._rates = _rates(run)
+        self._rates, self._events = _rates(run), _events(run)
         self._draws = False
         if self._stored is not None:
             try:
@@ -115,7 +117,7 @@ class Keeper:
         state, random = self._held
         encoder = Encoder()
         skeleton = encoder.encode(state)
-        tensors = {**encoder.tensors, "rates": self._rates}
+        tensors = {**encoder.tensors, "rates": self._rates, "events": self._events}
         if random is not None:
             tensors |= {"random.cpu": random.cpu} | ({} if random.cuda is None else {"random.cuda": random.cuda})
         header = {"problem": self._problem, "state": skeleton}
@@ -129,7 +131,7 @@ class Keeper:
         return True
 
     def _compare(self, then: Mapping[str, Any]) -> None:
-        for name in sorted({*then, *self._problem}):
+        for name in sorted({*then, *self._problem}, key=lambda name: (name == "save_at", name)):  # it follows t_span
             if then.get(name) != self._problem.get(name):
                 raise FileFormatError(
                     f"the checkpoint {str(self.path)!r} is of a solve with {name} = {then.get(name)!r}, but this one "
@@ -140,6 +142,11 @@ class Keeper:
         if not run.batch.random and not _agree(tensors["rates"], self._rates, run):
             raise FileFormatError(
                 f"the checkpoint {str(self.path)!r} is of a solve with another f: f(t0, y0) differs; {REMEDY}"
+            )
+        if not run.batch.random and not _same_events(tensors["events"], self._events, run):
+            raise FileFormatError(
+                f"the checkpoint {str(self.path)!r} is of a solve with other events: a condition or a reset differs at "
+                f"(t0, y0); {REMEDY}"
             )
         decoder, state = Decoder(tensors, self._device), header["state"]
         rows = decoder.decode(state["attributes"]["batch"]["attributes"]["rows"])
@@ -161,6 +168,23 @@ def _agree(then: Tensor, now: Tensor, run: Run) -> bool:
     rest = run.batch.rest
     slack = torch.finfo(rest.y.dtype).eps ** 0.5 * (now + _norms(rest.y) / abs(run.t1 - float(rest.t)))
     return then.shape == now.shape and bool(((then - now).abs() <= slack).all())
+
+
+def _events(run: Run) -> Tensor:
+    """(B, 2 E) of the events at (t0, y0): they tell conditions and resets of the same name apart."""
+    values = None if run.interrupter is None else run.interrupter.initial_values(run.batch)
+    return torch.zeros(run.batch.rows.size, 0, dtype=torch.float64) if values is None else values
+
+
+def _same_events(then: Tensor, now: Tensor, run: Run) -> bool:
+    """Whether two such tensors are those of the same events, evaluated on two machines perhaps."""
+    if then.shape != now.shape:
+        return False
+    rest = run.batch.rest
+    eps = torch.finfo(rest.y.dtype).eps
+    slack = eps**0.5 * now.abs() + 1e3 * eps * (1.0 + _norms(rest.y)).unsqueeze(1)
+    same = ((then - now).abs() <= slack) | (then == now) | (then.isnan() & now.isnan())
+    return bool(same.all())
 
 
 def _norms(x: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from .interruption import Interrupter, Interruption, go_on
 from .ledger import Ledger
 from .random_numbers import RandomState
 from .status import Status
-from .vector_field import VectorField, check_vector_field
+from .vector_field import VectorField, check_vector_field, refuse_reused_memory
 
 CHUNK = 16
 """Attempts between two host reads on a device."""
@@ -58,7 +58,7 @@ class Run:
         ledger: the books of all samples.
     """
 
-    CHANGING = (
+    CHANGING = ("_first_rate",
         "batch", "ledger", "control", "interrupter", "observers", "_attempts", "_open", "_unsure", "_ended",
     )  # fmt: skip
 
@@ -70,6 +70,7 @@ class Run:
         self.t1, self.control, self.observers = t1, control, tuple(observers)
         self.max_steps, self.compact, self.interrupter = max_steps, compact, interrupter
         self.batch, k1, self.ledger = _start(field, method, y0, t0, t1)
+        self._first_rate: tuple[Tensor, Tensor] | None = (k1, k1.detach().clone())
         self.method = on_host(method, y0, k1) if fused else method
         self.batch.plain = self.method is not method
         self._patience = PATIENCE if self.batch.plain else None
@@ -81,8 +82,8 @@ class Run:
             observer.start(self.batch, method)
         if self.running():
             control.start(self.batch, k1, self.ledger)
-            if interrupter is not None:
-                interrupter.start(self.batch)
+        if interrupter is not None:
+            interrupter.start(self.batch)
 
     def running(self) -> bool:
         """Whether any sample is still being integrated."""
@@ -120,6 +121,9 @@ class Run:
         saved = method.saved_evaluations(batch.memory)
         nfev = method.stages - (saved.numpy() if isinstance(saved, Tensor) else saved)
         step = batch.attempt(method, dt, estimate=control.estimate)
+        if self._first_rate is not None:
+            refuse_reused_memory(*self._first_rate)
+            self._first_rate = None
         accepted, failed = control.judge(step, batch, dt)
         everyone = batch.xp is np and bool(accepted.all())
         attempt = Attempt(

@@ -20,7 +20,7 @@ from . import tensor_ops
 from .adaptive import AdaptiveSteps
 from .batch import Batch, Rest, all_finite
 from .controllers import Controller, History, start_history
-from .error_norm import Norm
+from .error_norm import Norm, Tolerance
 from .initial_step import initial_step
 from .status import Status
 from .targets import End
@@ -41,8 +41,8 @@ class Numbers(NamedTuple):
         accepted: (B,) int64, steps kept.
         rejected: (B,) int64, steps thrown away.
         t_end: () float64, steps do not pass it; samples that are there wait.
-        rtol: () relative tolerance.
-        atol: () absolute tolerance.
+        rtol: () relative tolerance, or one that broadcasts against one state.
+        atol: absolute tolerance, likewise.
         dt_min: () smallest step.
         dt_max: () largest step.
         rest: (), (B, *state), (B, *state): time, state and derivative where f is known to be finite.
@@ -85,8 +85,8 @@ class Scheme:
 
 
 def begin(
-    scheme: Scheme, t: float, y: Tensor, k1: Tensor, *, t_end: float, rtol: float, atol: float, dt_min: float = 0.0,
-    dt_max: float = np.inf, first_step: float | None = None,
+    scheme: Scheme, t: float, y: Tensor, k1: Tensor, *, t_end: float, rtol: Tolerance, atol: Tolerance,
+    dt_min: float = 0.0, dt_max: float = np.inf, first_step: float | None = None,
 ) -> Numbers:  # fmt: skip
     """The numbers before the first step.
 
@@ -99,9 +99,10 @@ def begin(
         first_step: size of the first attempt; None chooses it.
     """
     times = torch.full((y.shape[0],), t, dtype=torch.float64, device=y.device)
-    end, relative, absolute, smallest, largest = (
-        torch.tensor(value, dtype=torch.float64, device=y.device) for value in (t_end, rtol, atol, dt_min, dt_max)
+    end, smallest, largest = (
+        torch.tensor(value, dtype=torch.float64, device=y.device) for value in (t_end, dt_min, dt_max)
     )
+    relative, absolute = _tolerance(rtol, y), _tolerance(atol, y)
     if first_step is not None:
         size = torch.full_like(times, first_step)
     else:
@@ -116,6 +117,12 @@ def begin(
         status=status, accepted=accepted, rejected=rejected, t_end=end, rtol=relative, atol=absolute, dt_min=smallest,
         dt_max=largest, rest=(times[0] if len(times) else end, y.detach(), k1.detach()),
     )  # fmt: skip
+
+
+def _tolerance(value: Tolerance, y: Tensor) -> Tensor:
+    """On the device; one with axes takes the state's real dtype, so that it does not promote float32 to float64."""
+    tolerance = torch.as_tensor(value, dtype=torch.float64, device=y.device)
+    return tolerance.to(y.real.dtype) if tolerance.dim() else tolerance
 
 
 def _first_history(controller: Controller | None, t: Tensor) -> History:

@@ -108,11 +108,14 @@ def checked_times(name: str, times: Tensor | None) -> np.ndarray | None:
     """(L,) float64 on the host, from the user's option.
 
     Raises:
-        OptionError: not one-dimensional, or not finite.
+        OptionError: no numbers, not one-dimensional, or not finite.
     """
     if times is None:
         return None
-    values = torch.as_tensor(times, dtype=torch.float64).detach().cpu().numpy()
+    try:
+        values = torch.as_tensor(times, dtype=torch.float64).detach().cpu().numpy()
+    except (TypeError, ValueError, RuntimeError):
+        raise OptionError(f"{name} is a list of finite times, got {times!r}; pass torch.tensor([...])") from None
     if values.ndim != 1 or not np.isfinite(values).all():
         raise OptionError(f"{name} is a list of finite times, got shape {values.shape}; pass torch.tensor([...])")
     return values

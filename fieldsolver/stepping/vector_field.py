@@ -67,10 +67,13 @@ def check_vector_field(field: VectorField, t0: float, y0: Tensor, *, finite: boo
         finite: also refuse NaN and infinity, in y0 and in the derivative (one host read each).
 
     Raises:
-        StateError: wrong type, shape, dtype or device, or values that are not finite.
+        StateError: f changes y in place; wrong type, shape, dtype or device, or values that are not finite.
     """
     _check_state(y0, finite)
+    before = _version(y0)
     k1 = field(torch.full((y0.shape[0],), t0, dtype=torch.float64, device=y0.device), y0)
+    if _version(y0) != before:
+        raise StateError("f(t, y) changes y in place, and y is the solution itself; write y = y.clone() first")
     if not isinstance(k1, Tensor):
         raise StateError(f"f(t, y) returned {type(k1).__name__}, expected a tensor; return torch.stack([...], -1)")
     for what, got, expected, remedy in (
@@ -83,6 +86,28 @@ def check_vector_field(field: VectorField, t0: float, y0: Tensor, *, finite: boo
     if finite and not bool(torch.isfinite(k1).all()):
         raise StateError(f"f({t0}, y0) is not finite; expected finite derivatives; check y0, t0 and the parameters")
     return k1
+
+
+def refuse_reused_memory(k1: Tensor, copy: Tensor) -> None:
+    """Refuse a function that writes its next result over an earlier one: the stages of a step live side by side.
+
+    Args:
+        k1: (B, *state), the first result of f, after others were asked for.
+        copy: what it was.
+
+    Raises:
+        StateError: they differ.
+    """
+    if not bool(torch.isclose(k1.detach(), copy, rtol=0.0, atol=0.0, equal_nan=True).all()):
+        raise StateError(
+            "f(t, y) wrote its result over the one before (out=, or a tensor of its own that it returns each time); "
+            "return a new tensor, or result.clone()"
+        )
+
+
+def _version(y: Tensor) -> int | None:
+    """How often y was written in place; None for inference tensors, which do not count."""
+    return None if y.is_inference() else y._version
 
 
 def _check_state(y0: Tensor, finite: bool) -> None:

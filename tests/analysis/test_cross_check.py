@@ -274,3 +274,15 @@ def test_bad_input_is_refused_in_one_sentence(change: dict[str, Any], sentence: 
 def test_an_engine_that_returns_another_shape_is_refused() -> None:
     with pytest.raises(fs.OptionError, match=r"an engine returned shape \(2,\), expected that of y0, \(1,\)"):
         cross_check(lambda t, y: -y, ONE, t_span=(0, 1), engines={"odd": lambda *given: torch.ones(2)})
+
+
+def test_jumps_of_f_are_not_called_sensitivity() -> None:
+    result = cross_check(
+        lambda t, y: torch.sign(torch.sin(5 * t)).expand_as(y), torch.zeros(1, dtype=torch.float64), t_span=(0, 3),
+        engines=("scipy DOP853", "scipy LSODA"), tolerances=(1e-4, 1e-6, 1e-8), progress=False,
+    )  # fmt: skip
+    assert result.status is Verdict.INCONCLUSIVE
+    assert "errors do not fall with the tolerance" in result.reason
+    assert "restart_at=" in result.reason
+    assert "land_at=" in result.reason
+    assert 0.5 < float(result.dataset["amplification"]) < 1.0 + 1e-6  # y only shifts the solution

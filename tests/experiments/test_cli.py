@@ -276,7 +276,7 @@ def test_explain(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_interrupted_solve_goes_on_from_its_checkpoint(
-    tmp_path: Path, decay: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, decay: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path, starts, original = tmp_path / "run.safetensors", list[int](), Keeper.after
 
@@ -289,11 +289,29 @@ def test_an_interrupted_solve_goes_on_from_its_checkpoint(
     monkeypatch.setattr(keeper_module, "HELD_EVERY", 0.0)
     monkeypatch.setattr(Keeper, "after", press_ctrl_c)
     command = ["solve", decay, "--out", str(tmp_path / "out"), "--checkpoint", str(path), "--no-animation"]
-    assert main(command) != 0
+    assert main(command) == 130
+    assert f"interrupted; the state is saved in {path}; the same command goes on from it" in capsys.readouterr().err
     assert path.exists()
+    assert main([*command, "--t-end", "1.5"]) != 0
+    assert "is of a solve with t_span = " in capsys.readouterr().err
     assert main([*command, "--dt", "0.001"]) != 0  # another problem
     assert path.exists()
     assert main(command) == 0
     assert starts[:4] == [1, 2, 3, 4]
     assert not path.exists()
     assert (tmp_path / "out" / "decay" / "solution.nc").exists()
+
+
+def test_a_number_that_is_none_and_a_folder_are_named(
+    tmp_path: Path, decay: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command, message in (
+        (["solve", decay, "--dt", "abc"], "Error parsing --dt: 'abc' is not a number"),
+        (["train", "digits", "--seeds", "1.5"], "Error parsing --seeds: '1.5' is not a whole number"),
+    ):
+        assert main(command) == 2
+        shown = capsys.readouterr().err
+        assert message in shown
+        assert "NoneType" not in shown
+    assert main(["check", str(tmp_path)]) == 1
+    assert "is a folder; name an equation file" in capsys.readouterr().err

@@ -369,7 +369,7 @@ def test_options_that_cannot_be(tmp_path: Path) -> None:
         solved(checkpoint=path, replay=solved().steps)
     with pytest.raises(fs.OptionError, match="create"):
         solved(checkpoint=tmp_path / "nowhere" / "run")
-    with pytest.raises(fs.OptionError, match="no file"):
+    with pytest.raises(fs.OptionError, match="is a folder; name a file in it"):
         solved(checkpoint=tmp_path)
     for every in (0.0, -1.0, float("nan"), True, "1"):
         with pytest.raises(fs.OptionError, match="positive number of seconds"):

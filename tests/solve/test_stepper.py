@@ -111,7 +111,7 @@ def test_compiled_it_makes_the_same_steps() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"t0": math.nan}, "expected a finite start"),
+        ({"t0": math.nan}, "t0 is the time of y0, a number, got nan"),
         ({"until": 0.0}, "another time to head for"),
         ({"dt": -1.0}, "dt is a positive step size"),
         ({"method": "rk4"}, "has no error estimate; give dt="),

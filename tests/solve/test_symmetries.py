@@ -52,8 +52,9 @@ def test_time_has_no_origin(method: str, shift: float) -> None:
     def clocked(t: Tensor, y: Tensor, start: float = 0.0) -> Tensor:
         return torch.stack((y[1] * torch.cos(t - start), -y[0] + torch.sin(2 * (t - start))))
 
-    base = run(clocked, START, method)
-    moved = run(lambda t, y: clocked(t, y, shift), START, method, (shift, shift + 2.0))
+    # The first step of order 9 that is chosen here has no error but rounding, which does have an origin.
+    base = run(clocked, START, method, first_step=0.2)
+    moved = run(lambda t, y: clocked(t, y, shift), START, method, (shift, shift + 2.0), first_step=0.2)
     assert same_steps(base, moved)
     torch.testing.assert_close(moved.y[-1], base.y[-1], rtol=1e-9, atol=1e-9)
 

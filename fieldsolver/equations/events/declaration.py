@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
+
+from torch import Tensor
 
 from fieldsolver.errors import EquationError, EquationTypeError, UnknownNameError, listing, nearest
 
@@ -91,6 +94,12 @@ def field_of(node: Node, fields: Sequence[str]) -> str:
     return next(named, fields[0])
 
 
+def _kind(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return "a tensor"
+    return "a function" if callable(value) else f"of type {type(value).__name__}"
+
+
 def _parsed(left: str, value: Any, scope: Scope) -> Node:
     if isinstance(value, str):
         try:
@@ -130,6 +139,8 @@ def _reset(name: str, state: Any, value: Any, scope: Scope, fields: Mapping[str,
             f"{nearest(str(state), fields)}"
         )
     left, symbol = f"the reset of {state!r} by event {name!r}", fields[state]
+    if isinstance(value, Tensor) or not isinstance(value, str | Node | Comparison | Number):
+        raise EquationTypeError(f"{left} is {_kind(value)}, expected text over fields and parameters, such as '0'")
     node = _parsed(left, value, scope)
     if node.vector and symbol.components == 1:
         raise EquationTypeError(f"{left}, {node}, is a vector, but {state} a scalar; take a component")

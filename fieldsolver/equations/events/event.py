@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from fieldsolver.errors import OptionError, listing, nearest
+from fieldsolver.errors import OptionError, nearest
 
 from ..graph import Node
 
@@ -122,7 +122,7 @@ def event_names(events: Sequence[Any]) -> list[str]:
     names = [event.name or _own_name(event, place) for place, event in enumerate(events)]
     twice = [name for place, name in enumerate(names) if name in names[:place]]
     if twice:
-        raise OptionError(f"two events are called {twice[0]!r} of {listing(names)}; give each a name=")
+        raise OptionError(f"two events are called {twice[0]!r}; give each a name= of its own")
     return names
 
 

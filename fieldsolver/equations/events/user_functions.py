@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -24,6 +24,11 @@ def function_events(events: Sequence[Event], *, batch_dims: int) -> list[EventFu
     """
     functions = []
     for name, event in zip(event_names(events), events, strict=True):
+        if callable(event.condition) and isinstance(event.reset, Mapping):
+            raise OptionError(
+                f"the reset of event {name!r} is a dict, but the right-hand side is a plain function without named "
+                "fields; write reset=lambda t, y: y_new, a function that returns the whole new state"
+            )
         if not callable(event.condition) or not (event.reset is None or callable(event.reset)):
             raise OptionError(
                 f"event {name!r} is declared as text, but the right-hand side is a plain function without named fields;"
@@ -70,6 +75,7 @@ def user_reset(name: str, function: UserFunction, batch_dims: int) -> PureFuncti
     """(parameters, t (P,), y (P, *state)) -> (P, *state) from (t, y) -> y_new."""
 
     def reset(parameters: Sequence[Tensor], t: Tensor, y: Tensor) -> Tensor:
+        y = y.clone()  # the function may write in place; the state before the event is in the log
         if batch_dims:
             real = y.real.dtype if y.is_complex() else y.dtype
             new, expected = function(t.to(real).reshape(-1, *[1] * (y.dim() - 1)), y), y

@@ -6,6 +6,7 @@ from .detector import EventDetector, EventStops, Landing
 from .log import EventLog, EventRecorder
 from .passage import Firing, PassedEvents, differentiable_time, pass_events
 from .repetition import repeat_events
+from .replay_check import ReplayCheck
 from .sampling import Batched, Stretch
 from .watched import Watched
 
@@ -19,6 +20,7 @@ __all__ = [
     "Firing",
     "Landing",
     "PassedEvents",
+    "ReplayCheck",
     "Stretch",
     "Watched",
     "differentiable_time",

@@ -1,4 +1,9 @@
-"""`EventDetector`: finds events in accepted steps, and takes samples through them."""
+"""`EventDetector`: finds events in accepted steps, and takes samples through them.
+
+Where a sample stops, a condition that crosses zero close behind has not happened and keeps its side: the next step
+finds the crossing, however close it is. A condition is on its zero, without a side, only where its own event happened
+and the reset left it, where a reset put it, or where it was when the step began and has not left it yet.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,7 @@ from fieldsolver.equations.events import EventFunction
 from fieldsolver.errors import OptionError
 from fieldsolver.methods import Method
 
+from ..random_numbers import undisturbed
 from ..vector_field import VectorField
 from .crossing import (
     NEAR_END,
@@ -27,7 +33,7 @@ from .crossing import (
 )
 from .location import ACCURACY, locate
 from .log import EventLog, EventRecorder
-from .memory import EventMemory
+from .memory import EventMemory, Rest
 from .passage import pass_events
 from .repetition import note_firings, note_watched
 from .sampling import Batched, StepSampler, Stretch, upload
@@ -53,7 +59,8 @@ class EventStops:
         t: (m,) when; `t_new` itself where theta is 1.
         fired: (m, E) booleans, the events that happen there.
         near: (m, E) sign of the condition after a crossing here, or later within round-off; 0 without one.
-        at_zero: (m, E) booleans, conditions with a crossing within round-off of here.
+        passed: (m, E) sign of the condition after a watched crossing shortly before, within round-off; 0 without one.
+        level: (m, E) value of the conditions that were at zero where the step began, and still are; NaN for the others.
         scale: (m, E) largest value of the conditions in the step.
     """
 
@@ -62,7 +69,8 @@ class EventStops:
     t: np.ndarray
     fired: np.ndarray
     near: np.ndarray
-    at_zero: np.ndarray
+    passed: np.ndarray
+    level: np.ndarray
     scale: np.ndarray
 
 
@@ -95,6 +103,14 @@ class Landing:
     largest_dt: np.ndarray
 
 
+def refuse_without_interpolant(method: Method) -> None:
+    """Raise OptionError for a method in whose steps no event can be located."""
+    if method.interpolant_order is None:
+        raise OptionError(
+            f"method {method.name!r} has no interpolant, and events are located in it; use one that has, as tsit5"
+        )
+
+
 class EventDetector:
     """Watches the conditions of B samples over accepted steps.
 
@@ -114,10 +130,7 @@ class EventDetector:
     CHANGING = ("_memory", "_recorder")
 
     def __init__(self, events: Sequence[EventFunction], method: Method, *, samples: int, span: float) -> None:
-        if method.interpolant_order is None:
-            raise OptionError(
-                f"method {method.name!r} has no interpolant, and events are located in it; use one that has, as tsit5"
-            )
+        refuse_without_interpolant(method)
         self.events, self._method, self._span = tuple(events), method, span
         self._wanted = np.array([event.direction for event in self.events], dtype=np.float64)
         self._stops = np.array([event.stops for event in self.events], dtype=bool)
@@ -137,6 +150,22 @@ class EventDetector:
             value = torch.stack(values, dim=1).cpu().numpy()
         self._memory.place(rows, value, value == 0.0)
         self._accuracy = max(10 * ACCURACY, 64 * torch.finfo(y.dtype).eps)
+
+    def initial_values(self, field: VectorField, t0: float | Tensor, y: Tensor) -> Tensor:
+        """(B, 2 E) float64 on the host: every condition at (t0, y), and one number of the state after its reset.
+
+        That number is a sum with the weights cos 1, cos 2, ..., to which no two entries of a state contribute alike.
+        """
+        t = torch.full((y.shape[0],), float(t0), dtype=torch.float64, device=y.device)
+        columns = []
+        with torch.no_grad(), undisturbed(y.device):
+            for event in self.events:
+                after = y if event.reset is None else event.reset(field.parameters, t, y)
+                real = torch.view_as_real(after.resolve_conj()) if after.is_complex() else after
+                flat = real.reshape(y.shape[0], -1).double()
+                weights = torch.cos(torch.arange(1.0, flat.shape[1] + 1, dtype=torch.float64, device=y.device))
+                columns += [event.condition(field.parameters, t, y).double(), flat @ weights]
+        return torch.stack(columns, dim=1).cpu()
 
     def examine(self, stretch: Stretch) -> tuple[EventStops | None, Watched]:
         """Find the events of the accepted steps.
@@ -165,9 +194,11 @@ class EventDetector:
         with np.errstate(invalid="ignore"):
             scale = np.nanmax(np.abs(values), axis=0, initial=0.0)
         memory.settle_fresh(rows, self._accuracy, scale)
-        level = np.where(memory.at_zero[rows], memory.value[rows], 0.0).reshape(-1)
-        side = memory.side[rows].reshape(-1)
-        theta, columns = np.concatenate([[0.0], POSITIONS]), values.reshape(values.shape[0], -1) - level
+        theta = np.concatenate([[0.0], POSITIONS])
+        zero = np.where(memory.at_zero[rows], memory.value[rows], np.nan)
+        rest = Rest.of(zero, theta, values, self._accuracy * scale)
+        level, side = np.nan_to_num(zero, nan=0.0).reshape(-1), memory.side[rows].reshape(-1)
+        columns = values.reshape(values.shape[0], -1) - level
         signs = read_signs(theta, columns, side)
 
         def evaluate(column: np.ndarray, at: np.ndarray) -> np.ndarray:
@@ -178,7 +209,7 @@ class EventDetector:
         memory.side[rows] = signs.filled[-1].reshape(shape)
         if not crossings.column.size:
             return None, Watched.none()
-        return self._sort_out(sampler, places, crossings, locate(crossings, evaluate), scale)
+        return self._sort_out(sampler, places, crossings, locate(crossings, evaluate), rest, scale)
 
     def _crossings(
         self, theta: np.ndarray, columns: np.ndarray, signs: Signs, side: np.ndarray, evaluate: Values
@@ -189,8 +220,9 @@ class EventDetector:
         return found.select((wanted == 0.0) | (wanted == found.direction))
 
     def _sort_out(
-        self, sampler: StepSampler, places: np.ndarray, crossings: Crossings, theta: np.ndarray, scale: np.ndarray
-    ) -> tuple[EventStops | None, Watched]:
+        self, sampler: StepSampler, places: np.ndarray, crossings: Crossings, theta: np.ndarray, rest: Rest,
+        scale: np.ndarray,
+    ) -> tuple[EventStops | None, Watched]:  # fmt: skip
         """The first events that stop each sample, and those before that only watch."""
         local, event = np.divmod(crossings.column, len(self.events))
         stop = np.full(places.size, np.inf)
@@ -198,7 +230,7 @@ class EventDetector:
         np.minimum.at(stop, local[stopping], theta[stopping])
         gap = theta - stop[local]  # -inf where nothing stops the sample
         fires, beside = np.abs(gap) <= SAME_TIME, np.abs(gap) <= SAME_PLACE
-        near = beside & (gap >= -SAME_TIME)
+        near, passed = beside & (gap >= -SAME_TIME), beside & (gap < -SAME_TIME)
         before = np.flatnonzero(gap < -SAME_TIME)
         before = before[np.lexsort((event[before], theta[before]))]
         direction = crossings.direction.astype(np.int8)
@@ -206,10 +238,10 @@ class EventDetector:
         stopped = np.flatnonzero(np.isfinite(stop))
         if not stopped.size:
             return None, watched
-        fired, at_zero, after = (np.zeros_like(scale, dtype=kind) for kind in (bool, bool, float))
+        fired, after, behind = (np.zeros_like(scale, dtype=kind) for kind in (bool, float, float))
         fired[local[fires], event[fires]] = True
-        at_zero[local[beside], event[beside]] = True
         after[local[near], event[near]] = direction[near]
+        behind[local[passed], event[passed]] = direction[passed]
         where = places[stopped]
         stops = EventStops(
             places=where,
@@ -217,7 +249,8 @@ class EventDetector:
             t=sampler.times(where, stop[stopped]),
             fired=fired[stopped],
             near=after[stopped],
-            at_zero=at_zero[stopped],
+            passed=behind[stopped],
+            level=rest.until(stop)[stopped],
             scale=scale[stopped],
         )
         return stops, watched
@@ -246,9 +279,13 @@ class EventDetector:
         """Sides after the resets; whether the events come too fast, and how large the next step may be."""
         with torch.no_grad():
             value = sampler.conditions(stops.places, t, y)
-        # A condition that its own event left where it was is zero, whatever the located number says.
-        noise = 8 * np.abs(at_event) + self._accuracy * stops.scale
-        at_zero = np.where(fired | stops.at_zero, np.abs(value) <= noise, value == 0.0)
+        # A condition that its own event left where it was is zero, whatever the located number says; so is one whose
+        # watched event came just before, and that round-off still has on the side where it was.
+        round_off = self._accuracy * stops.scale
+        happened = fired | ((stops.passed != 0.0) & (np.sign(at_event) * stops.passed <= 0.0))
+        at_zero = np.where(happened, np.abs(value) <= 8 * np.abs(at_event) + round_off, value == 0.0)
+        with np.errstate(invalid="ignore"):
+            at_zero |= np.abs(value) <= 8 * np.abs(stops.level) + round_off
         self._memory.place(rows, value, at_zero)
         resets = fired & self._resets
         pause = self._memory.fire(rows, resets, stops.t)

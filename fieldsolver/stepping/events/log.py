@@ -33,6 +33,7 @@ class EventLog:
         t: (K,) float64; differentiable.
         y_before: (K, *state), states that the events found.
         y_after: (K, *state), states that they left; the same without a reset.
+        samples: B, the number of samples that were watched.
         noted: (K,) host integers, where each comes in the order in which all samples together met them.
         unpack: from states (K, *state) to fields by name; None: the state has no named parts.
         dims: names of the axes of every field.
@@ -46,6 +47,7 @@ class EventLog:
     y_before: Tensor
     y_after: Tensor
     noted: np.ndarray
+    samples: int
     unpack: Unpack | None = None
     dims: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
@@ -61,7 +63,11 @@ class EventLog:
         return int(self.sample.size)
 
     def times(self, name: str, sample: int = 0) -> Tensor:
-        """(k,) the times of one event of one sample, in order."""
+        """(k,) the times of one event of one sample, in order.
+
+        Raises:
+            OptionError: no such event, or no such sample.
+        """
         return self.t.index_select(0, self._own(name, sample))
 
     def states(self, name: str, sample: int = 0) -> tuple[Tensor, Tensor]:
@@ -90,6 +96,11 @@ class EventLog:
     def _own(self, name: str, sample: int) -> Tensor:
         if name not in self.names:
             raise OptionError(f"no event is called {name!r}; events: {listing(self.names)}{nearest(name, self.names)}")
+        whole = isinstance(sample, int | np.integer) and not isinstance(sample, bool)
+        if not whole or not 0 <= sample < self.samples:
+            raise OptionError(
+                f"sample is the place of a sample in the batch, an integer from 0 to {self.samples - 1}, got {sample!r}"
+            )
         own = (self.event == self.names.index(name)) & (self.sample == sample)
         return upload(np.flatnonzero(own), self.t)
 
@@ -105,7 +116,7 @@ class EventRecorder:
     CHANGING = ("_indices", "_values")
 
     def __init__(self, names: Sequence[str], like: Tensor) -> None:
-        self._names, self._empty = tuple(names), like.detach()[:0]
+        self._names, self._empty, self._samples = tuple(names), like.detach()[:0], like.shape[0]
         self._indices: list[np.ndarray] = []
         self._values: list[tuple[Tensor, Tensor, Tensor]] = []
 
@@ -120,14 +131,14 @@ class EventRecorder:
         """Everything so far."""
         if not self._indices:
             none, no_times = np.empty(0, dtype=np.int64), self._empty.new_empty(0, dtype=torch.float64)
-            return EventLog(self._names, none, none, none, no_times, self._empty, self._empty, none)
+            return EventLog(self._names, none, none, none, no_times, self._empty, self._empty, none, self._samples)
         indices = np.concatenate(self._indices, axis=1)
         order = np.argsort(indices[0], kind="stable")
         sample, event, direction = indices[:, order]
         t, before, after = (torch.cat(parts) for parts in zip(*self._values, strict=True))
         picked = upload(order, before)
         t, before, after = (values.index_select(0, picked) for values in (t, before, after))
-        return EventLog(self._names, sample, event, direction, t, before, after, order)
+        return EventLog(self._names, sample, event, direction, t, before, after, order, self._samples)
 
     def noted(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """Times, states before and states after, in the order of the notes; None without any."""

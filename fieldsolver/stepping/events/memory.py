@@ -8,6 +8,30 @@ from typing import ClassVar
 import numpy as np
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Conditions that are at zero where a step begins; arrays are (n, E).
+
+    Attributes:
+        level: their values there; NaN for conditions that have a side.
+        left: first sampled position in the step where they have left it; inf where there is none.
+    """
+
+    level: np.ndarray
+    left: np.ndarray
+
+    @classmethod
+    def of(cls, level: np.ndarray, theta: np.ndarray, values: np.ndarray, round_off: np.ndarray) -> Rest:
+        """From values (M, n, E) at theta (M,), known to round_off (n, E)."""
+        with np.errstate(invalid="ignore"):
+            away = np.abs(values - level) > round_off
+        return cls(level, np.where(away.any(axis=0), theta[away.argmax(axis=0)], np.inf))
+
+    def until(self, theta: np.ndarray) -> np.ndarray:
+        """(n, E) the levels of those that have not been seen away from it before theta (n,); NaN for the others."""
+        return np.where(theta[:, None] <= self.left, self.level, np.nan)
+
+
 @dataclass(slots=True)
 class EventMemory:
     """Books of B samples and E events; every array is (B, E) on the host unless it says otherwise.

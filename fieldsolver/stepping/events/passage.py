@@ -8,6 +8,10 @@ which is the derivative of t - g(t, y(t)) / (dg/dt) at the located point (W. Wal
 the implicit function theorem). The state at the event then changes by dy + f dt*, and the solution after it, seen at a
 fixed time, by dR - f(after) dt*: together the saltation matrix (M. di Bernardo et al., Piecewise-smooth Dynamical
 Systems, 2008, section 2.5).
+
+A Newton step from the located point has the first derivatives of the time of the event; each further one, at the same
+rate dg/dt, has those of one order more. Two are taken, and the state follows by a step of the midpoint rule, which is
+of order two as well: first and second derivatives are right.
 """
 
 from __future__ import annotations
@@ -108,8 +112,7 @@ def pass_events(
     """
     stopping = np.array([event.terminal for event in events])
     terminal = (fired & stopping).any(axis=1)
-    t_event, delay = _event_times(events, batched, places, t, y, fired)
-    before = y if delay is None else y + per_sample(delay, y) * _flow(batched, places, t, y)
+    t_event, before = _newton_steps(events, batched, places, t, y, fired) if torch.is_grad_enabled() else (t, y)
     after, firings = before, []
     for number, event in enumerate(events):
         own = np.flatnonzero(fired[:, number])
@@ -121,22 +124,20 @@ def pass_events(
                 left = batched.call(event.reset, places[own], t_event.index_select(0, picked), found)
                 after = left if own.size == places.size else after.index_copy(0, picked, left)
             firings.append(Firing(number, own, t_event.index_select(0, picked), found, left))
-    if delay is not None:
-        delay = torch.where(upload(terminal, t), 0.0, delay)
-        after = after - per_sample(delay, y) * _flow(batched, places, t, after)
+    if t_event is not t and not terminal.all():
+        back = torch.where(upload(terminal, t), 0.0, t - t_event)
+        after = _follow(batched, places, torch.where(upload(terminal, t), t, t_event), after, back)
     return PassedEvents(t_event, before, after, terminal, firings)
 
 
-def _event_times(
+def _newton_steps(
     events: Sequence[EventFunction], batched: Batched, places: np.ndarray, t: Tensor, y: Tensor, fired: np.ndarray
-) -> tuple[Tensor, Tensor | None]:
-    """Differentiable times, and t* - t, which is zero with a derivative; None without a graph.
+) -> tuple[Tensor, Tensor]:
+    """Differentiable times and states of the events, in value t and y; t and y themselves if no graph leads to them.
 
     Where several events coincide, the time is that of the first of them.
     """
-    if not torch.is_grad_enabled():
-        return t, None
-    first, t_event = fired.argmax(axis=1), t
+    first, t_once, moving = fired.argmax(axis=1), t, []
     for number in np.unique(first):
         own = np.flatnonzero(first == number)
         picked = upload(own, y)
@@ -144,11 +145,26 @@ def _event_times(
         g = batched.call(events[number].condition, places[own], at_t, at_y)
         if g.requires_grad:
             rate = condition_rate(batched, events[number], places[own], at_t, at_y)
-            t_event = t_event.index_copy(0, picked, differentiable_time(at_t, g, rate))
-    return (t_event, t_event - t) if t_event.requires_grad else (t, None)
+            moving.append((number, own, picked, rate))
+            t_once = t_once.index_copy(0, picked, differentiable_time(at_t, g, rate))
+    if not moving:
+        return t, y
+    y_once = _follow(batched, places, t, y, t_once - t)
+    t_twice = t_once
+    for number, own, picked, rate in moving:
+        at_t, at_y = t_once.index_select(0, picked), y_once.index_select(0, picked)
+        g = batched.call(events[number].condition, places[own], at_t, at_y)
+        t_twice = t_twice.index_copy(0, picked, differentiable_time(at_t, g, rate))
+    with torch.no_grad():  # what the second step adds has no first derivatives: of the flow, the value is enough
+        flow = batched.call(batched.field.function, places, t, y)
+    return t_twice, y_once + per_sample(t_twice - t_once, y) * flow
 
 
-def _flow(batched: Batched, places: np.ndarray, t: Tensor, y: Tensor) -> Tensor:
-    """(m, *state) f(t, y) as numbers: it multiplies a delay that is zero."""
-    with torch.no_grad():
-        return batched.call(batched.field.function, places, t.detach(), y.detach())
+def _follow(batched: Batched, places: np.ndarray, t: Tensor, y: Tensor, delay: Tensor) -> Tensor:
+    """(m, *state) y carried along the flow from t (m,) for a delay (m,) that is zero but for its derivatives."""
+
+    def flow(t: Tensor, y: Tensor) -> Tensor:
+        return batched.call(batched.field.function, places, t, y)
+
+    half = delay / 2
+    return y + per_sample(delay, y) * flow(t + half, y + per_sample(half, y) * flow(t, y))
