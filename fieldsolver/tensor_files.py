@@ -15,8 +15,8 @@ from torch import Tensor
 from .errors import FileFormatError
 
 _COMPLEX = "#complex"
-_CHECKSUM = ".sha256"
-"""Added to the key of the header."""
+_SEAL = "\nsha256 "
+"""Between the header's text and the checksum: one entry for both, because several have no fixed order in a file."""
 
 
 def write_tensors(
@@ -47,7 +47,7 @@ def write_tensors(
     text = json.dumps({"schema": schema, **header}, sort_keys=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        save_file(stored, temporary, metadata={key: text, key + _CHECKSUM: _checksum(stored, text)})
+        save_file(stored, temporary, metadata={key: text + _SEAL + _checksum(stored, text)})
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())  # a loss of power must not leave the new name with nothing behind it
         os.replace(temporary, path)
@@ -84,10 +84,10 @@ def read_tensors(
             stored = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise FileFormatError(f"{str(path)!r} is not a complete safetensors file: {error}{then}") from None
-    text, checksum = metadata.get(key), metadata.get(key + _CHECKSUM)
-    if text is None:
+    if key not in metadata:
         raise FileFormatError(f"{str(path)!r} holds tensors, but fieldsolver did not write it as a {what}{then}")
-    if checksum is not None and checksum != _checksum(stored, text):
+    text, _, checksum = metadata[key].partition(_SEAL)
+    if checksum and checksum != _checksum(stored, text):
         raise _damaged(path, "its checksum is not that of its contents", remedy)
     try:
         header: dict[str, Any] = json.loads(text)
@@ -99,7 +99,7 @@ def read_tensors(
         raise FileFormatError(
             f"{str(path)!r} has schema {found!r}, this version reads {schema}; upgrade fieldsolver{or_else}"
         )
-    if checksum is None and sealed:
+    if not checksum and sealed:
         raise _damaged(path, "its checksum is missing", remedy)
     tensors = {
         name.removesuffix(_COMPLEX): torch.view_as_complex(tensor) if name.endswith(_COMPLEX) else tensor

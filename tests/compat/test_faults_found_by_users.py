@@ -131,4 +131,4 @@ def test_arguments_of_events_that_cannot_be(t0: Any, event_fn: Any, said: str) -
 
 def test_the_event_function_of_odeint_can_be_called() -> None:
     with pytest.raises(OptionError, match="event_fn is int"):
-        fs.odeint(decay, torch.ones(1), torch.tensor([0.0, 1.0]), event_fn=3)  # type: ignore[arg-type]
+        fs.odeint(decay, torch.ones(1), torch.tensor([0.0, 1.0]), event_fn=3)

@@ -115,11 +115,11 @@ def test_a_replay_of_crossings_in_both_directions_in_one_step() -> None:
     )
     fall = {"t_span": (0, 3), "events": [ground]}
     drop = torch.tensor([1.0, 0.0], dtype=torch.float64)
-    ball = lambda t, y: torch.stack([y[1], torch.full_like(y[1], -9.81)])  # noqa: E731
-    bounced = fs.solve(ball, drop, **fall)  # type: ignore[arg-type]
+    ball = lambda t, y: torch.stack([y[1], torch.full_like(y[1], -9.81)])  # noqa: E731 - one line among the data
+    bounced = fs.solve(ball, drop, **fall)
     assert bounced.events is not None
     assert len(bounced.events) > 3
-    torch.testing.assert_close(fs.solve(ball, drop, replay=bounced.steps, **fall).y, bounced.y)  # type: ignore[arg-type]
+    torch.testing.assert_close(fs.solve(ball, drop, replay=bounced.steps, **fall).y, bounced.y)
 
 
 def test_a_replay_with_a_reset_over_and_onto_other_conditions() -> None:
@@ -182,7 +182,7 @@ def test_the_log_refuses_samples_that_are_not_there(sample: Any) -> None:
     for ask in (run.events.times, run.events.states):
         with pytest.raises(OptionError, match="an integer from 0 to 1, got"):
             ask("half", sample)
-    assert len(run.events.times("half", sample=np.int64(1))) == 1  # type: ignore[arg-type]
+    assert len(run.events.times("half", sample=np.int64(1))) == 1
 
 
 def no_reset(t: Tensor, y: Tensor) -> Tensor:
@@ -240,9 +240,9 @@ def test_readable_refusals() -> None:
         fs.solve(decay, START, t_span=(0, 1), events=[passing(reset={"v": "0"})])
     equation = fs.FieldEquation("dv/dt = -v")
     with pytest.raises(OptionError, match=r"events is a list such as \[fs.Event\(.*, got Event"):
-        fs.solve(equation, {"v": torch.ones(())}, t_span=(0, 1), events=fs.Event("v - 1"))  # type: ignore[arg-type]
+        fs.solve(equation, {"v": torch.ones(())}, t_span=(0, 1), events=fs.Event("v - 1"))
     with pytest.raises(OptionError, match=r"events is a list such as \[fs.Event\(.*, got Event"):
-        fs.solve(decay, START, t_span=(0, 1), events=passing())  # type: ignore[arg-type]
+        fs.solve(decay, START, t_span=(0, 1), events=passing())
 
 
 def test_a_failure_at_the_start_with_events_is_told() -> None:

@@ -70,7 +70,7 @@ def test_knots_of_a_signal_outside_the_span_are_no_fault() -> None:
 def test_the_lower_level_answers_in_a_sentence_too() -> None:
     for value in ("a", ["1"], {"t": 1.0}):
         with pytest.raises(fs.OptionError, match="land_at is a list of finite times"):
-            checked_times("land_at", value)  # type: ignore[arg-type]
+            checked_times("land_at", value)
 
 
 @pytest.mark.parametrize(
@@ -178,14 +178,14 @@ def test_a_state_refuses(heat: tuple[fs.FieldEquation, dict[str, Tensor]]) -> No
     state = fs.init(*heat, until=1.0)
     for wrong in ("x", math.nan, None, True):
         with pytest.raises(fs.OptionError, match="until is the time that steps do not pass, a number"):
-            state.until(wrong)  # type: ignore[arg-type]
+            state.until(wrong)
     with pytest.raises(fs.OptionError, match="on_failure is 'raise' or 'keep'"):
         state.until(2.0, on_failure="ignore")
     with pytest.raises(fs.OptionError, match="there is no field 'nofield'; fields: u"):
         state["nofield"]
     for other in (3, [state], Y0):
         with pytest.raises(fs.OptionError, match=f"step takes a state from fs.init .* got {type(other).__name__}"):
-            fs.step(other)  # type: ignore[arg-type]
+            fs.step(other)
 
 
 def test_a_failed_sample_does_not_hide_in_the_loop() -> None:

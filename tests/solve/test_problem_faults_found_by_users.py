@@ -73,7 +73,7 @@ def test_functions_of_other_arguments(f: Any, args: Any, said: str) -> None:
 
 def test_errors_of_the_function_itself_pass_through() -> None:
     def wrong(t: Tensor, y: Tensor) -> Tensor:
-        return y + None  # type: ignore[operator]
+        return y + None
 
     with pytest.raises(TypeError, match="NoneType"):
         fs.solve(wrong, ONE, t_span=SPAN)
