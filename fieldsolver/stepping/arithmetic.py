@@ -13,15 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fieldsolver.methods.explicit_runge_kutta import SMALL
+
 from . import scalar_ops, tensor_ops
 
 Array = Any
 """(n,) numpy array, tensor, or (for one sample) a Python number."""
 Arithmetic = Any
 """`numpy`, `scalar_ops` or `tensor_ops`."""
-
-SMALL = 32
-"""Entries of one state up to which broadcasting a mask costs more than copying it, on a CPU."""
 
 
 def arithmetic_on(device: torch.device) -> Arithmetic:
@@ -49,10 +48,4 @@ def pick(values: Array, places: np.ndarray) -> Array:
     return values[places] if isinstance(values, np.ndarray) else values
 
 
-def single(values: Array) -> float:
-    """The only entry of an array (1,)."""
-    number: float = values.item()
-    return number
-
-
-__all__ = ["SMALL", "Arithmetic", "Array", "arithmetic_on", "masked", "pick", "scalar_ops", "single", "spread"]
+__all__ = ["Arithmetic", "Array", "arithmetic_on", "masked", "pick", "scalar_ops", "spread"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from math import ceil
 
 import numpy as np
@@ -24,7 +25,7 @@ def count_steps(t0: float, t1: float, dt: float) -> int:
     return max(1, nearest if abs(quotient - nearest) <= slack else ceil(quotient))
 
 
-class KnownSteps:
+class KnownSteps(ABC):
     """The n-th step of each sample ends at the n-th time; if an event cuts it, what follows ends there too."""
 
     estimate = False
@@ -34,9 +35,9 @@ class KnownSteps:
         self.t0, self.t1 = t0, t1
         self.next: Array = np.empty(0, dtype=np.int64)  # number of the time that each sample heads for
 
+    @abstractmethod
     def times(self, n: Array, batch: Batch) -> tuple[Array, Array]:
         """The n-th times (n >= 1), and the sizes that steps between them and their predecessors have."""
-        raise NotImplementedError
 
     def start(self, batch: Batch, k1: Tensor, ledger: Ledger) -> None:
         """All samples head for the first time."""
@@ -90,7 +91,8 @@ class FixedSteps(KnownSteps):
 
     def times(self, n: Array, batch: Batch) -> tuple[Array, Array]:
         """t0 + n dt."""
-        return batch.xp.where(n >= self.steps, self.t1, self.t0 + n * self.signed_dt), self.signed_dt
+        size = batch.xp.full_like(batch.t, self.signed_dt)  # whole numbers times a plain number are float32 in torch
+        return batch.xp.where(n >= self.steps, self.t1, self.t0 + n * size), self.signed_dt
 
 
 class GivenSteps(KnownSteps):

@@ -58,8 +58,9 @@ class Run:
         ledger: the books of all samples.
     """
 
-    CHANGING = ("_first_rate",
+    CHANGING = (
         "batch", "ledger", "control", "interrupter", "observers", "_attempts", "_open", "_unsure", "_ended",
+        "_first_rate",
     )  # fmt: skip
 
     def __init__(

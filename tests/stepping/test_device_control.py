@@ -41,7 +41,7 @@ def assert_same(ours: Trajectory, expected: Trajectory) -> None:
     assert tame.sum() >= 3
     assert torch.equal(ours.stats.accepted[tame], expected.stats.accepted[tame])
     assert torch.equal(ours.stats.rejected[tame], expected.stats.rejected[tame])
-    torch.testing.assert_close(ours.saved[:, tame], expected.saved[:, tame], rtol=1e-6, atol=0)
+    torch.testing.assert_close(ours.saved[:, tame], expected.saved[:, tame], rtol=1e-11, atol=0)
     torch.testing.assert_close(ours.t_end, expected.t_end, rtol=1e-6, atol=0)
 
 

@@ -48,7 +48,7 @@ def test_it_makes_the_steps_of_the_loop(name: str) -> None:
     run = integrate(which.field, which.method, Y0, 0.0, 1.0, **options)
     assert torch.equal(now.accepted, run.stats.accepted)
     assert torch.equal(now.rejected, run.stats.rejected)
-    torch.testing.assert_close(now.y, run.y_end, rtol=1e-9, atol=0)
+    torch.testing.assert_close(now.y, run.y_end, rtol=1e-10, atol=0)
 
 
 def test_a_sample_that_has_arrived_or_failed_stays_where_it_is() -> None:
@@ -113,5 +113,5 @@ def test_steps_may_go_backwards() -> None:
     while on_the_way(now):
         now, _ = attempt(which, now)
     run = integrate(which.field, which.method, Y0, 0.0, -0.05, rtol=1e-4, atol=1e-7)
-    torch.testing.assert_close(now.y, run.y_end, rtol=1e-9, atol=0)
+    torch.testing.assert_close(now.y, run.y_end, rtol=1e-10, atol=0)
     assert math.isfinite(now.y.sum().item())
