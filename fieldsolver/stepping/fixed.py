@@ -67,7 +67,7 @@ class KnownSteps(ABC):
         times, _ = self.times(self.next, batch)
         self.next = self.next + (accepted & (t_new == times))
 
-    def restart(self, which: Array, largest: Array | None = None) -> None:
+    def restart(self, which: Array, largest: Array | None = None) -> None:  # noqa: B027 - nothing to forget
         """There is no past."""
 
     def compact(self, places: np.ndarray) -> None:
