@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import nn
+from . import gradients, nn
 from ._version import __version__
 from .compat import odeint, odeint_adjoint, odeint_event
 from .equations import Event, Field, FieldEquation, Nonlocal, Parameter, PerSample, Signal, Spatial, Symbols, System
@@ -90,6 +90,7 @@ __all__ = [
     "__version__",
     "explain",
     "fit",
+    "gradients",
     "init",
     "nn",
     "odeint",

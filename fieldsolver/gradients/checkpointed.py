@@ -20,17 +20,40 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import OptionError
 from fieldsolver.methods import Method
-from fieldsolver.stepping import Trajectory, VectorField, integrate
+from fieldsolver.stepping import Ends, Trajectory, VectorField, integrate
 from fieldsolver.stepping.random_numbers import RandomState
 from fieldsolver.stepping.save_times import SaveTimes
 from fieldsolver.stepping.vector_field import unselectable
 
 from .checkpoints import CheckpointRecorder
-from .none import none
+from .none import without_gradient
 from .probe import refuse_captured_gradients
 from .sweep import Sweep
+
+
+@dataclass(frozen=True)
+class Checkpointed:
+    """Some states are kept, the others recomputed.
+
+    Args:
+        states: largest number of states kept; None chooses it.
+    """
+
+    states: int | None = None
+    name = "checkpointed"
+
+    def check(self, method: Method, equation: FieldEquation | None) -> None:
+        """Every method will do."""
+
+    def solve(
+        self, field: VectorField, method: Method, y0: Tensor, t0: float, t1: float, *, ends: Ends | None = None,
+        **options: Any,
+    ) -> Trajectory:  # fmt: skip
+        """See `checkpointed`."""
+        return checkpointed(field, method, y0, t0, t1, checkpoints=self.states, **options)
 
 
 def checkpointed(
@@ -57,7 +80,7 @@ def checkpointed(
     field = unselectable(field) if any(not event.selectable for event in events) else field
     recorder = CheckpointRecorder(checkpoints, RandomState.now(y0.device))
     if not torch.is_grad_enabled() or not any(x.requires_grad for x in (y0, *field.parameters)):
-        return none(field, method, y0, t0, t1, **options)
+        return without_gradient(field, method, y0, t0, t1, **options)
     problem = _Problem(field, method, float(t0), float(t1), options, recorder)
     saved, y_end, *logged = _Checkpointed.apply(problem, y0, *field.parameters)
     found = problem.trajectories.pop()

@@ -7,20 +7,38 @@ ones with one. Supports captured tensors, dense output and higher derivatives.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from fieldsolver.equations import FieldEquation
 from fieldsolver.methods import Method
-from fieldsolver.stepping import Status, Trajectory, VectorField, integrate
+from fieldsolver.stepping import Ends, Status, Trajectory, VectorField, integrate
 
-from .none import none
+from .none import without_gradient
 from .probe import tracks_gradients
 
 SEEN_ONCE = ("callback", "progress", "observers")
 """Options that must not act a second time when the steps are replayed."""
+
+
+@dataclass(frozen=True)
+class Direct:
+    """The graph of every accepted step is kept."""
+
+    name = "direct"
+
+    def check(self, method: Method, equation: FieldEquation | None) -> None:
+        """Every method will do."""
+
+    def solve(
+        self, field: VectorField, method: Method, y0: Tensor, t0: float, t1: float, *, ends: Ends | None = None,
+        **options: Any,
+    ) -> Trajectory:  # fmt: skip
+        """See `direct`."""
+        return direct(field, method, y0, t0, t1, **options)
 
 
 def direct(field: VectorField, method: Method, y0: Tensor, t0: float, t1: float, **options: Any) -> Trajectory:
@@ -35,7 +53,7 @@ def direct(field: VectorField, method: Method, y0: Tensor, t0: float, t1: float,
         **options: those of `integrate`.
     """
     if not tracks_gradients(field, t0, y0, options.get("events", ())):
-        return none(field, method, y0, t0, t1, **options)
+        return without_gradient(field, method, y0, t0, t1, **options)
     if options.get("replay") is not None:
         return integrate(field, method, y0, t0, t1, **options)
     if options.get("dt") is not None or options.get("step_times") is not None:

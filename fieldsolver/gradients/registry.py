@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -12,40 +12,55 @@ from fieldsolver.errors import OptionError, listing, nearest
 from fieldsolver.methods import Method
 from fieldsolver.stepping import Trajectory, VectorField
 
-from .checkpointed import checkpointed
-from .direct import direct
-from .none import none
+from .checkpointed import Checkpointed
+from .direct import Direct
+from .mode import GradientMode
+from .none import NoGradient
 
-GradientMode = Callable[..., Trajectory]
-
-GRADIENTS: Mapping[str, GradientMode] = MappingProxyType(
-    {
-        "checkpointed": checkpointed,
-        "direct": direct,
-        "none": none,
-    }
+_MODES: tuple[GradientMode, ...] = (
+    Checkpointed(),
+    Direct(),
+    NoGradient(),
 )
+
+GRADIENTS: Mapping[str, GradientMode] = MappingProxyType({mode.name: mode for mode in _MODES})
+
+
+def get_gradient(mode: str | GradientMode) -> GradientMode:
+    """The mode of that name with its default options, or the mode itself.
+
+    Raises:
+        OptionError: no mode has this name, or something else was given.
+    """
+    if isinstance(mode, str):
+        if mode not in GRADIENTS:
+            raise OptionError(f"unknown gradient {mode!r}; known: {listing(GRADIENTS)}{nearest(mode, GRADIENTS)}")
+        return GRADIENTS[mode]
+    if isinstance(mode, type) or not all(hasattr(mode, part) for part in ("name", "check", "solve")):
+        raise OptionError(
+            f"gradient is one of {listing(GRADIENTS)}, or a mode such as fs.gradients.Checkpointed(states=16), "
+            f"got {mode!r}"
+        )
+    return mode
 
 
 def solve_with_gradient(
-    name: str, field: VectorField, method: Method, y0: Tensor, t0: float, t1: float, **options: Any
+    mode: str | GradientMode, field: VectorField, method: Method, y0: Tensor, t0: float, t1: float, **options: Any
 ) -> Trajectory:
-    """Integrate in the named gradient mode; `saved` and `y_end` carry the graph.
+    """Integrate in a gradient mode; `saved` and `y_end` carry the graph.
 
     Args:
-        name: one of `GRADIENTS`.
+        mode: one of `GRADIENTS`, or an object.
         field: the right-hand side.
         method: the scheme.
         y0: (B, *state), initial states.
         t0: start.
         t1: end.
-        **options: those of `integrate`, and `checkpoints` for the mode of that name.
+        **options: those of `GradientMode.solve`.
 
     Raises:
-        OptionError: no mode has this name, or an option belongs to another mode.
+        OptionError: no mode has this name, or it cannot differentiate this method.
     """
-    if name not in GRADIENTS:
-        raise OptionError(f"unknown gradient {name!r}; known: {listing(GRADIENTS)}{nearest(name, GRADIENTS)}")
-    if name != "checkpointed" and "checkpoints" in options:
-        raise OptionError(f"checkpoints belongs to gradient='checkpointed', got gradient={name!r}; leave it out")
-    return GRADIENTS[name](field, method, y0, t0, t1, **options)
+    chosen = get_gradient(mode)
+    chosen.check(method, None)
+    return chosen.solve(field, method, y0, t0, t1, **options)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from fieldsolver.equations import FieldEquation
-from fieldsolver.errors import OptionError, listing
-from fieldsolver.gradients import GRADIENTS
+from fieldsolver.errors import OptionError
+from fieldsolver.gradients import GradientMode, get_gradient
 from fieldsolver.solve import Solution, solve
 from fieldsolver.solve.options import check_step, check_tolerances, choose_method
 from fieldsolver.solve.stability_limit import CHECKS, check_fixed_step
@@ -51,7 +51,7 @@ class FieldLayer(nn.Module):
         dt: float | None = None,
         rtol: float = 1e-4,
         atol: float = 1e-6,
-        gradient: str = "checkpointed",
+        gradient: str | GradientMode = "checkpointed",
         max_steps: int = 10_000,
         check: str = "refuse",
     ) -> None:
@@ -69,8 +69,8 @@ class FieldLayer(nn.Module):
         scheme, _ = choose_method(method, dt)
         check_step(dt)
         check_tolerances(rtol, atol)
-        if gradient not in GRADIENTS:
-            raise OptionError(f"gradient is one of {listing(GRADIENTS)}, got {gradient!r}")
+        mode = get_gradient(gradient)
+        mode.check(scheme, equation)
         if check not in CHECKS:
             raise OptionError(f"check is one of {CHECKS}, got {check!r}")
         if max_steps < 1:
@@ -84,7 +84,7 @@ class FieldLayer(nn.Module):
             "dt": dt,
             "rtol": rtol,
             "atol": atol,
-            "gradient": gradient,
+            "gradient": mode,
             "max_steps": max_steps,
         }
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import OptionError, listing, nearest
-from fieldsolver.stepping import Status, StepLog
+from fieldsolver.stepping import BackwardStatistics, Status, StepLog
 from fieldsolver.stepping.events import EventLog
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class SolveStatistics:
             stability holds the steps down and not accuracy; NaN where it was not measured.
         stiff_from: the time from which a sample was found stiff; NaN where it was not.
         seconds: wall time; of a solve that went on from a checkpoint, that of the last session.
+        backward: what the backward passes cost, filled when they run; None where autograd alone makes them.
     """
 
     method: str
@@ -50,6 +51,7 @@ class SolveStatistics:
     stiffness_ratio: Tensor
     stiff_from: Tensor
     seconds: float
+    backward: BackwardStatistics | None = None
 
     def __str__(self) -> str:
         def span(values: Tensor) -> str:

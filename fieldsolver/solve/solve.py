@@ -14,7 +14,7 @@ from torch import Tensor
 from fieldsolver.equations import Event, FieldEquation
 from fieldsolver.equations.events import EventFunction
 from fieldsolver.errors import FieldSolverWarning, OptionError, SolveFailed
-from fieldsolver.gradients import captured_by_events, captures_gradients, solve_with_gradient
+from fieldsolver.gradients import GradientMode, captured_by_events, captures_gradients, get_gradient
 from fieldsolver.methods import Method
 from fieldsolver.stepping import Status, StepLog, Trajectory
 from fieldsolver.stepping.controllers import Controller
@@ -56,7 +56,7 @@ def solve(
     args: Sequence[Any] = (),
     events: Sequence[Event] = (),
     until: Any = None,
-    gradient: str | None = None,
+    gradient: str | GradientMode | None = None,
     backend: str = "auto",
     dense: bool = False,
     max_steps: int = 100_000,
@@ -96,7 +96,8 @@ def solve(
         events: `fs.Event` objects, besides those of the equation; for plain functions of (t, y). What happened when is
             in ``solution.events``, and the times are differentiable.
         until, seed: reserved for stopping conditions and noise; refused until these exist.
-        gradient: ``"checkpointed"``, ``"direct"`` or ``"none"``; None chooses.
+        gradient: name of a mode (``fieldsolver.gradients.GRADIENTS``), or a mode with options such as
+            ``fs.gradients.Checkpointed(states=16)``; None chooses.
         backend: ``"auto"`` or ``"torch"``.
         dense: keep the interpolant, so that ``solution(t)`` works.
         max_steps: attempted steps per sample.
@@ -155,13 +156,14 @@ def solve(
     times = save_times(save_at, t0, t1)
     land_at = None if land_at is None else times_inside("land_at", land_at, t0, t1)
     restart_at = None if restart_at is None else times_inside("restart_at", restart_at, t0, t1)
-    mode = gradient if gradient is not None else _default_gradient(problem, t0, watched)
+    mode = get_gradient(_default_gradient(problem, t0, watched) if gradient is None else gradient)
+    mode.check(scheme, problem.equation)
     steps: dict[str, Any] = {
         "dt": dt, "dt_min": dt_min, "dt_max": dt_max, "first_step": first_step, "controller": controller, "norm": norm,
         "land_at": problem.landings(land_at) if dt is None and replay is None else land_at, "restart_at": restart_at,
         "replay": replay,
     }  # fmt: skip
-    keeper = keeper_of(checkpoint, f, problem, mode, dense, {
+    keeper = keeper_of(checkpoint, f, problem, mode.name, dense, {
         **steps, "method": scheme.name, "t_span": (t0, t1), "rtol": rtol, "atol": atol, "save_at": times, "args": args,
         "batch_dims": batch_dims, "events": events, "max_steps": max_steps, "callback": callback is not None,
     })  # fmt: skip
@@ -174,14 +176,14 @@ def solve(
 
     def finished(trajectory: Trajectory) -> Solution:
         why = _noting_stiffness(reason, trajectory, warn=problem.equation is None) if method == "auto" else reason
-        stats = _statistics(problem, trajectory, scheme, why, mode, time.perf_counter() - started)
+        stats = _statistics(problem, trajectory, scheme, why, mode.name, time.perf_counter() - started)
         options = {"t0": t0, "t1": t1, "rtol": _plain(rtol), "atol": _plain(atol)} | ({} if dt is None else {"dt": dt})
         return _label(problem, trajectory, times, stats, options)
 
     try:
         with ProgressBar("solving", progress) as bar:
-            trajectory = solve_with_gradient(
-                mode, problem.field, scheme, problem.y0, t0, t1, rtol=relative, atol=absolute, save_at=times,
+            trajectory = mode.solve(
+                problem.field, scheme, problem.y0, t0, t1, rtol=relative, atol=absolute, save_at=times,
                 max_steps=max_steps, dense=dense, callback=callback, progress=bar if bar.wanted else None,
                 events=watched, **steps,
             )  # fmt: skip
@@ -235,7 +237,10 @@ def _statistics(
         name: problem.to_user(getattr(costs, name))
         for name in ("accepted", "rejected", "nfev", "smallest_dt", "largest_dt", "stiffness_ratio", "stiff_from")
     }
-    return SolveStatistics(method=method.name, reason=reason, backend="torch", gradient=mode, seconds=seconds, **shaped)
+    return SolveStatistics(
+        method=method.name, reason=reason, backend="torch", gradient=mode, seconds=seconds, backward=trajectory.backward,
+        **shaped,
+    )  # fmt: skip
 
 
 def _label(

@@ -2,15 +2,18 @@
 
 from .control import Attempt, Observer, StepControl
 from .dense import DenseOutput
+from .ends import Ends
 from .integration import integrate
 from .status import Status
 from .step_log import StepLog
-from .trajectory import Statistics, Trajectory
+from .trajectory import BackwardStatistics, Statistics, Trajectory
 from .vector_field import VectorField, check_vector_field
 
 __all__ = [
     "Attempt",
+    "BackwardStatistics",
     "DenseOutput",
+    "Ends",
     "Observer",
     "Statistics",
     "Status",

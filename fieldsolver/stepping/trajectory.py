@@ -44,6 +44,23 @@ class Statistics:
         return cls(*(torch.from_numpy(values) for values in (*counts, *steps.extreme_sizes(), *stiffness)))
 
 
+@dataclass(slots=True)
+class BackwardStatistics:
+    """What a backward pass cost and how well it did; it is written when that pass runs, and each pass adds to it.
+
+    Attributes:
+        nfev: evaluations of f by the whole batch, recomputation and vector-Jacobian products included.
+        peak_states: largest number of states (B, *state) that were kept for it at any time.
+        iterations: of the linear solver, for implicit gradients.
+        residual: (B,) relative residual of the linear system, for implicit gradients; None otherwise.
+    """
+
+    nfev: int = 0
+    peak_states: int = 0
+    iterations: int = 0
+    residual: Tensor | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Trajectory:
     """The solution of B samples.
@@ -57,6 +74,7 @@ class Trajectory:
         steps: the accepted steps, for `replay=`.
         dense: the solution as a function of time, if it was asked for.
         events: what happened when; None if no events were looked for.
+        backward: filled when a backward pass runs; None where gradients flow without one of our own.
     """
 
     saved: Tensor
@@ -67,3 +85,4 @@ class Trajectory:
     steps: StepLog
     dense: DenseOutput | None
     events: EventLog | None = None
+    backward: BackwardStatistics | None = None

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from fieldsolver.errors import OptionError
-from fieldsolver.gradients import solve_with_gradient
+from fieldsolver.gradients import Checkpointed, solve_with_gradient
 from fieldsolver.gradients.checkpoints import CheckpointRecorder
 from fieldsolver.methods import METHODS, get_method
 from fieldsolver.stepping import VectorField, integrate
@@ -61,11 +61,11 @@ def test_the_default_budget_grows_with_the_square_root(steps: int) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_the_gradient_does_not_depend_on_the_budget(name: str, checkpoints: int | None) -> None:
     gradients = []
-    for mode, extra in (("direct", {}), ("checkpointed", {"checkpoints": checkpoints})):
+    for mode in ("direct", Checkpointed(checkpoints)):
         rate = torch.tensor([1.3], dtype=torch.float64, requires_grad=True)
         y0 = torch.tensor([[1.0], [2.0]], dtype=torch.float64, requires_grad=True)
         field = VectorField(decay, (rate,))
-        y_end = solve_with_gradient(mode, field, METHODS[name], y0, 0.0, 1.0, dt=0.03, **extra).y_end
+        y_end = solve_with_gradient(mode, field, METHODS[name], y0, 0.0, 1.0, dt=0.03).y_end
         gradients.append(torch.autograd.grad(y_end.square().sum(), (y0, rate)))
     for got, wanted in zip(*gradients, strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-13, atol=0)
@@ -75,9 +75,7 @@ def test_the_gradient_does_not_depend_on_the_budget(name: str, checkpoints: int 
 def test_a_budget_below_one_is_refused(checkpoints: int) -> None:
     y0 = torch.ones(1, 1, requires_grad=True)
     with pytest.raises(OptionError, match="expected at least 1, or None for the default"):
-        solve_with_gradient(
-            "checkpointed", VectorField(lambda p, t, y: -y), RK4, y0, 0.0, 1.0, dt=0.1, checkpoints=checkpoints
-        )
+        solve_with_gradient(Checkpointed(checkpoints), VectorField(lambda p, t, y: -y), RK4, y0, 0.0, 1.0, dt=0.1)
 
 
 def test_the_states_alive_are_the_checkpoints_and_one_segment() -> None:
@@ -97,7 +95,7 @@ def test_the_states_alive_are_the_checkpoints_and_one_segment() -> None:
     y0 = torch.ones(1, 1, dtype=torch.float64, requires_grad=True)
     steps, budget = 400, 20
     y_end = solve_with_gradient(
-        "checkpointed", VectorField(watched, (rate,)), RK4, y0, 0.0, 1.0, dt=1 / steps, checkpoints=budget
+        Checkpointed(budget), VectorField(watched, (rate,)), RK4, y0, 0.0, 1.0, dt=1 / steps
     ).y_end
     phase = "backward"
     y_end.sum().backward()
@@ -143,11 +141,11 @@ class Noisy(nn.Module):
 @pytest.mark.parametrize("name", METHODS)
 def test_dropout_is_repeated_on_recomputation(name: str) -> None:
     results = []
-    for mode, extra in (("direct", {}), ("checkpointed", {"checkpoints": 3})):
+    for mode in ("direct", Checkpointed(3)):
         module = Noisy()
         y0 = torch.ones(2, 4, dtype=torch.float64, requires_grad=True)
         torch.manual_seed(7)
-        y_end = solve_with_gradient(mode, module.field(), METHODS[name], y0, 0.0, 1.0, dt=0.1, **extra).y_end
+        y_end = solve_with_gradient(mode, module.field(), METHODS[name], y0, 0.0, 1.0, dt=0.1).y_end
         y_end.square().sum().backward()
         results.append([y_end.detach(), y0.grad, *(p.grad for p in module.parameters()), torch.rand(3)])
     for got, wanted in zip(*results, strict=True):
