@@ -195,7 +195,7 @@ def shaped(declared: Declared, value: Tensor, dimension: int) -> Tensor:
         case "spatial":
             return value if declared.components > 1 else value.reshape(1, *value.shape[value.dim() - dimension :])
         case "per sample":
-            return value.reshape(value.shape[0], declared.components, *ones)
+            return value if value.dim() == 2 + dimension else value.reshape(value.shape[0], declared.components, *ones)
     return value if value.dim() == 0 else value.reshape(-1, *ones)
 
 

@@ -45,7 +45,7 @@ class Checkpointed:
     states: int | None = None
     name = "checkpointed"
 
-    def check(self, method: Method, equation: FieldEquation | None) -> None:
+    def check(self, method: Method, equation: FieldEquation | None, span: float) -> None:
         """Every method will do."""
 
     def solve(

@@ -30,7 +30,7 @@ class Direct:
 
     name = "direct"
 
-    def check(self, method: Method, equation: FieldEquation | None) -> None:
+    def check(self, method: Method, equation: FieldEquation | None, span: float) -> None:
         """Every method will do."""
 
     def solve(
@@ -38,11 +38,13 @@ class Direct:
         **options: Any,
     ) -> Trajectory:  # fmt: skip
         """See `direct`."""
-        return direct(field, method, y0, t0, t1, **options)
+        return direct(field, method, y0, t0, t1, ends=ends, **options)
 
 
-def direct(field: VectorField, method: Method, y0: Tensor, t0: float, t1: float, **options: Any) -> Trajectory:
-    """Integrate with a graph from y0, the parameters and captured tensors to `saved`, `y_end` and `dense`.
+def direct(
+    field: VectorField, method: Method, y0: Tensor, t0: float, t1: float, *, ends: Ends | None = None, **options: Any
+) -> Trajectory:
+    """Integrate with a graph from y0, the parameters, captured tensors and the ends to `saved`, `y_end` and `dense`.
 
     Args:
         field: the right-hand side.
@@ -50,11 +52,13 @@ def direct(field: VectorField, method: Method, y0: Tensor, t0: float, t1: float,
         y0: (B, *state), initial states.
         t0: start.
         t1: end.
+        ends: the same two times as tensors, if somebody asks for their gradients.
         **options: those of `integrate`.
     """
-    if not tracks_gradients(field, t0, y0, options.get("events", ())):
+    if ends is None and not tracks_gradients(field, t0, y0, options.get("events", ())):
         return without_gradient(field, method, y0, t0, t1, **options)
-    if options.get("replay") is not None:
+    options["ends"] = ends
+    if options.get("replay") is not None or (y0.device.type == "cpu" and not options.get("events")):
         return integrate(field, method, y0, t0, t1, **options)
     if options.get("dt") is not None or options.get("step_times") is not None:
         # The steps are known beforehand: one pass does, unless a sample fails. The graph of its failed step holds

@@ -19,12 +19,13 @@ class GradientMode(Protocol):
         """What users call it."""
         ...
 
-    def check(self, method: Method, equation: FieldEquation | None) -> None:
+    def check(self, method: Method, equation: FieldEquation | None, span: float) -> None:
         """Refuse what this mode cannot differentiate, before anything runs.
 
         Args:
             method: the scheme.
             equation: the declared equation, or None for a plain function.
+            span: t1 - t0 of the run.
 
         Raises:
             OptionError: says which method or mode can.

@@ -19,7 +19,7 @@ class NoGradient:
 
     name = "none"
 
-    def check(self, method: Method, equation: FieldEquation | None) -> None:
+    def check(self, method: Method, equation: FieldEquation | None, span: float) -> None:
         """Every method will do."""
 
     def solve(

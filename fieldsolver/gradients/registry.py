@@ -62,5 +62,5 @@ def solve_with_gradient(
         OptionError: no mode has this name, or it cannot differentiate this method.
     """
     chosen = get_gradient(mode)
-    chosen.check(method, None)
+    chosen.check(method, None, t1 - t0)
     return chosen.solve(field, method, y0, t0, t1, **options)

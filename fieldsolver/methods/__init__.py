@@ -4,6 +4,7 @@ from .explicit_runge_kutta import ExplicitRungeKutta
 from .order_conditions import coarse_residuals, embedded_residuals, interpolant_residuals, method_residuals
 from .protocol import Memory, Method, Step
 from .registry import METHODS, adaptive_methods, get_method
+from .reversible import ReversibleMethod
 from .summary import MethodSummary
 from .tableau import ButcherTableau
 
@@ -14,6 +15,7 @@ __all__ = [
     "Memory",
     "Method",
     "MethodSummary",
+    "ReversibleMethod",
     "Step",
     "adaptive_methods",
     "coarse_residuals",

@@ -90,8 +90,11 @@ class ExplicitRungeKutta:
             y_stage = torch.addcmul(y, h, _combine(self._a[i], k))  # y + h sum_j a_ij k_j
             k.append(f(times[i], y_stage))
         y_new = y_stage if self.fsal else torch.addcmul(y, h, _combine(self._b, k))
-        error = h * _combine(self._b_error, k) if estimate and self._b_error is not None else None
-        coarse = h * _combine(self._b_coarse_error, k) if estimate and self._b_coarse_error is not None else None
+        error = coarse = None
+        if estimate:
+            with torch.no_grad():  # step sizes are constants of the gradient
+                error = None if self._b_error is None else h * _combine(self._b_error, k)
+                coarse = None if self._b_coarse_error is None else h * _combine(self._b_coarse_error, k)
         return Step(t, dt, y, y_new, error, k, (k[-1],) if self.fsal else (), coarse)
 
     def extend(self, f: Function, step: Step) -> Step:

@@ -77,9 +77,11 @@ def on_host(method: Method, y: Tensor, k1: Tensor) -> Method:
 
 def as_array(x: Tensor) -> np.ndarray:
     """The numbers of a tensor on the host; a graph is left behind."""
+    if x.requires_grad:
+        x = x.detach()
     try:
         return x.numpy()
-    except RuntimeError:  # it requires a gradient, or is a negated view
+    except RuntimeError:  # a negated view, for one
         return x.numpy(force=True)
 
 

@@ -31,6 +31,10 @@ NAMES = (
     "ab3",
     "ab4",
     "abm",
+    "reversible_heun",
+    "reversible_bosh3",
+    "reversible_rk4",
+    "reversible_tsit5",
 )
 
 

@@ -46,7 +46,7 @@ def real_interval(r: Polynomial) -> float:
     """Largest x with |R(-z)| <= 1 for all z in [0, x]."""
     mirrored = polynomial(value if k % 2 == 0 else -value for k, value in enumerate(r))
     growth = add(multiply(mirrored, mirrored), polynomial([-1]))
-    return _first_growth(growth)
+    return first_growth(growth)
 
 
 def imaginary_interval(r: Polynomial) -> float:
@@ -55,10 +55,10 @@ def imaginary_interval(r: Polynomial) -> float:
     even = polynomial(value if k % 2 == 0 else -value for k, value in enumerate(r[0::2]))
     odd = polynomial(value if k % 2 == 0 else -value for k, value in enumerate(r[1::2]))
     squares = add(multiply(even, even), multiply(polynomial([0, 1]), multiply(odd, odd)))
-    return sqrt(_first_growth(add(squares, polynomial([-1]))))
+    return sqrt(first_growth(add(squares, polynomial([-1]))))
 
 
-def _first_growth(growth: Polynomial) -> float:
+def first_growth(growth: Polynomial) -> float:
     """Smallest x >= 0 right of which `growth` (with growth(0) = 0) is positive."""
     while growth and growth[0] == 0:
         growth = growth[1:]  # divide the zero factor out

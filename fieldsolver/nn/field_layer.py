@@ -70,7 +70,7 @@ class FieldLayer(nn.Module):
         check_step(dt)
         check_tolerances(rtol, atol)
         mode = get_gradient(gradient)
-        mode.check(scheme, equation)
+        mode.check(scheme, equation, float(duration))
         if check not in CHECKS:
             raise OptionError(f"check is one of {CHECKS}, got {check!r}")
         if max_steps < 1:

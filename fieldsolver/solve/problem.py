@@ -113,7 +113,7 @@ def _for_one(call: _Call) -> _Call:
     """A function of one system, called by the loop with a batch of one."""
 
     def single(given: Sequence[Tensor], t: Tensor, y: Tensor) -> Tensor:
-        rate = call(given, t[0], y[0])
+        rate = call(given, t.squeeze(0), y.squeeze(0))  # y[0] would copy in the backward pass
         return rate.unsqueeze(0) if isinstance(rate, Tensor) else rate  # the loop's first check says what is wrong
 
     return single

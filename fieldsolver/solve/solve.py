@@ -157,7 +157,7 @@ def solve(
     land_at = None if land_at is None else times_inside("land_at", land_at, t0, t1)
     restart_at = None if restart_at is None else times_inside("restart_at", restart_at, t0, t1)
     mode = get_gradient(_default_gradient(problem, t0, watched) if gradient is None else gradient)
-    mode.check(scheme, problem.equation)
+    mode.check(scheme, problem.equation, t1 - t0)
     steps: dict[str, Any] = {
         "dt": dt, "dt_min": dt_min, "dt_max": dt_max, "first_step": first_step, "controller": controller, "norm": norm,
         "land_at": problem.landings(land_at) if dt is None and replay is None else land_at, "restart_at": restart_at,
@@ -238,8 +238,8 @@ def _statistics(
         for name in ("accepted", "rejected", "nfev", "smallest_dt", "largest_dt", "stiffness_ratio", "stiff_from")
     }
     return SolveStatistics(
-        method=method.name, reason=reason, backend="torch", gradient=mode, seconds=seconds, backward=trajectory.backward,
-        **shaped,
+        method=method.name, reason=reason, backend="torch", gradient=mode, seconds=seconds,
+        backward=trajectory.backward, **shaped,
     )  # fmt: skip
 
 

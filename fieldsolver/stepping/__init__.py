@@ -5,6 +5,7 @@ from .dense import DenseOutput
 from .ends import Ends
 from .integration import integrate
 from .status import Status
+from .steady import SteadyState
 from .step_log import StepLog
 from .trajectory import BackwardStatistics, Statistics, Trajectory
 from .vector_field import VectorField, check_vector_field
@@ -17,6 +18,7 @@ __all__ = [
     "Observer",
     "Statistics",
     "Status",
+    "SteadyState",
     "StepControl",
     "StepLog",
     "Trajectory",

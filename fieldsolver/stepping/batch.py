@@ -64,6 +64,8 @@ class Batch:
         running: (n,) booleans, the samples that are still being integrated.
         all_running: whether all of them are; False where that is not known without asking the device.
         plain: whether states are mere numbers on the host, whose graph nobody wants.
+        offset: (n,) float64, zero but for its graph: how t depends on what somebody differentiates with respect to,
+            after an event or where t is the start. The ends of steps stay where they are. None: t is a number.
     """
 
     CHANGING = ("rows", "t", "y", "memory", "running", "all_running")
@@ -84,11 +86,22 @@ class Batch:
         self.all_running = xp is np
         self.on_host = y.device.type == "cpu"
         self.plain = False
+        self.offset: Tensor | None = None
 
-    def attempt(self, method: Method, dt: Array, *, estimate: bool) -> Step:
-        """Try one step of every sample with dt != 0; the state is left as it is."""
+    def attempt(
+        self, method: Method, dt: Array, *, estimate: bool, some_rest: bool = False, stretch: Tensor | None = None
+    ) -> Step:
+        """Try one step of every sample with dt != 0; the state is left as it is.
+
+        Args:
+            method: the scheme.
+            dt: (n,) signed sizes.
+            estimate: whether the error is asked for.
+            some_rest: dt may be 0 even though all samples are running.
+            stretch: (n,) float64, zero but for its graph: how the ends of these steps move; None: they do not.
+        """
         t, y, memory = self.t, self.y, self.memory
-        if not self.all_running:
+        if some_rest or not self.all_running:
             moving = dt != 0.0
             choose = self._chooser(moving)
             t = self.xp.where(moving, t, self.rest.t)
@@ -96,19 +109,29 @@ class Batch:
             if memory:
                 resting = method.start(self.field, self.upload(t), self.rest.y, self.rest.k1)
                 memory = tuple(choose(a, b) for a, b in zip(memory, resting, strict=True))
-        return method.step(self.field, self.upload(t), self.upload(dt), y, memory, estimate=estimate)
+        start, size = self.upload(t), self.upload(dt)
+        if self.offset is not None:
+            late = torch.where(size != 0.0, self.offset, 0.0)
+            start, size = start + late, size - late
+        if stretch is not None:
+            size = size + torch.where(size != 0.0, stretch, 0.0)
+        return method.step(self.field, start, size, y, memory, estimate=estimate)
 
     def advance(self, step: Step, accepted: Array, t_new: Array, everyone: bool | None = None) -> None:
         """Move the accepted samples to the end of the step; `everyone`: whether all are accepted, if that is known."""
         if everyone or (everyone is None and self.xp is np and accepted.all()):
-            self.t, self.y, self.memory = t_new, step.y_new, step.memory
+            self.t, self.y, self.memory, self.offset = t_new, step.y_new, step.memory, None
+            return
+        if self.xp is np and not accepted.any():
             return
         choose = self._chooser(accepted)
         self.t = self.xp.where(accepted, t_new, self.t)
         self.y = choose(step.y_new, self.y)
+        if self.offset is not None:
+            self.offset = torch.where(self.upload(accepted), 0.0, self.offset)
         if step.memory and self.memory:
             self.memory = tuple(choose(a, b) for a, b in zip(step.memory, self.memory, strict=True))
-        elif self.xp is not np or accepted.any():
+        else:
             self.memory = ()
 
     def _chooser(self, mask: Array) -> Callable[[Tensor, Tensor], Tensor]:
@@ -128,6 +151,8 @@ class Batch:
         """Make the memory of some samples anew, from where they are now."""
         chosen = self.array(which)
         t, y = self.upload(self.xp.where(chosen, self.t, self.rest.t)), masked(chosen, self.y, self.rest.y)
+        if self.offset is not None:
+            t = t + torch.where(self.upload(chosen), self.offset, 0.0)
         memory = method.start(self.field, t, y, self.field(t, y))
         self.memory = tuple(masked(chosen, a, b) for a, b in zip(memory, self.memory, strict=True))
 
@@ -147,6 +172,8 @@ class Batch:
         self.y = self.y.index_select(0, places)
         self.memory = tuple(tensor.index_select(0, places) for tensor in self.memory)
         self.rest = self.rest.select(places)
+        if self.offset is not None:
+            self.offset = self.offset.index_select(0, places)
 
     def array(self, values: np.ndarray) -> Array:
         """A host array (n,) in the arithmetic of the batch."""

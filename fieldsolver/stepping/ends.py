@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 
@@ -17,3 +18,13 @@ class Ends(NamedTuple):
 
     t0: Tensor
     t1: Tensor
+
+
+def differentiable_zero(t: Tensor, device: torch.device) -> Tensor:
+    """() float64: zero, with the derivatives of t."""
+    return (t - t.detach()).to(device, torch.float64)
+
+
+def stretched(end_offset: Tensor, arriving: Tensor) -> Tensor:
+    """(n,) float64: how the ends of steps move with the end of the span, for those samples (n,) that arrive there."""
+    return torch.where(arriving, end_offset, 0.0)

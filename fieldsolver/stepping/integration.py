@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from .batch import Batch
 from .control import Attempt, Observer, StepControl
 from .controllers import Controller, get_controller
 from .dense import DenseOutput
+from .ends import Ends
 from .error_norm import Norm, Tolerance
 from .events import EventDetector, EventFunction
 from .fixed import FixedSteps, GivenSteps
@@ -30,6 +31,8 @@ from .partial import keep_partial
 from .save_times import SaveTimes
 from .saving import SavePoints
 from .step_log import ReplayedSteps, StepLog, StepRecorder
+from .steady import SteadyState
+from .steady_watch import SteadyWatch
 from .stiffness_watch import StiffnessWatch
 from .targets import Targets, checked_times
 from .trajectory import Statistics, Trajectory
@@ -68,6 +71,8 @@ def integrate(
     fused: bool = False,
     keeper: Keeper | None = None,
     check_events: bool = False,
+    until: SteadyState | None = None,
+    ends: Ends | None = None,
 ) -> Trajectory:
     """Integrate B independent samples from t0 to t1 (t1 < t0 integrates backward).
 
@@ -104,6 +109,9 @@ def integrate(
         keeper: writes the run to a file, and goes on from that file; not with dense, replay or observers, and only
             without a graph.
         check_events: refuse a `replay` whose events have moved, as `ReplayCheck` says.
+        until: end samples that are at rest; its tolerances are numbers or tensors of the shape of one state.
+        ends: t0 and t1 as tensors, if their gradients are wanted: the first step of each sample starts later with t0,
+            its last one ends later with t1, and all other ends of steps stay.
 
     Raises:
         OptionError: options that make no sense, alone or together; events that are not where `replay` has them.
@@ -130,17 +138,22 @@ def integrate(
     watchers: list[Observer] = [saves, recorder, *watch, *([kept] if kept else []), *observers]
     if callback is not None or progress is not None:
         watchers.append(_UserHooks(callback, progress, t0, t1))
+    steady = None if until is None else _steady_watch(until, y0, t1, stops=replay is None)
     going = Run(
         field, method, y0, t0, t1, control, watchers,
         max_steps=max_steps if replay is None else len(replay) + 1,
         compact=field.selectable and callback is None,
         interrupter=interrupter, chunk=1 if callback is not None else None, fused=fused,
+        steady=steady, ends=ends,
     )  # fmt: skip
 
     def trajectory() -> Trajectory:
         y_end, steps = going.finish(), recorder.log(going.ledger)
         statistics, happened = Statistics.of(going.ledger, steps), None if interrupter is None else interrupter.log()
-        return Trajectory(saves.result(), y_end, steps.t_end, steps.status, statistics, steps, kept, happened)
+        return Trajectory(
+            saves.result(), y_end, steps.t_end, steps.status, statistics, steps, kept, happened,
+            residual=None if steady is None else steady.result(),
+        )  # fmt: skip
 
     if keeper is not None:
         keeper.resume(going)
@@ -234,6 +247,13 @@ def _adaptive_steps(
         targets, method.error_order, _checked_tolerance("rtol", rtol, y0), _checked_tolerance("atol", atol, y0),
         get_controller(controller), dt_min=smallest, dt_max=largest, first_step=first_step, norm=norm,
     )  # fmt: skip
+
+
+def _steady_watch(until: SteadyState, y0: Tensor, t1: float, *, stops: bool) -> SteadyWatch:
+    if isinstance(until.rtol, Mapping) or isinstance(until.atol, Mapping):
+        raise OptionError("tolerances per field belong to fs.solve; here rtol and atol are numbers or tensors")
+    rtol, atol = _checked_tolerance("rtol", until.rtol, y0), _checked_tolerance("atol", until.atol, y0)
+    return SteadyWatch(rtol, atol, t1, stops=stops)
 
 
 def _checked_step_times(step_times: Tensor, t0: float, t1: float) -> np.ndarray:

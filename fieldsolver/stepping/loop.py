@@ -13,17 +13,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fieldsolver.methods import Method
+from fieldsolver.methods import Method, Step
 from fieldsolver.methods.compiled import load_kernels
 from fieldsolver.methods.host_runge_kutta import on_host
 
 from .arithmetic import Array, arithmetic_on, masked
 from .batch import Batch, Rest, finite_samples
 from .control import Attempt, Observer, StepControl
+from .ends import Ends, differentiable_zero, stretched
 from .interruption import Interrupter, Interruption, go_on
 from .ledger import Ledger
 from .random_numbers import RandomState
 from .status import Status
+from .steady_watch import SteadyWatch
 from .vector_field import VectorField, check_vector_field, refuse_reused_memory
 
 CHUNK = 16
@@ -52,6 +54,8 @@ class Run:
         interrupter: looks for events and jumps; None without any.
         chunk: attempts between two host reads; None chooses: 1 on the host.
         fused: whether the method may take its form for small states on the host, which leaves no graph.
+        steady: ends samples that are at rest; None lets them all run to t1.
+        ends: t0 and t1 with their graph; None: nobody differentiates with respect to them.
 
     Attributes:
         batch: the samples that are still being worked on.
@@ -60,17 +64,19 @@ class Run:
 
     CHANGING = (
         "batch", "ledger", "control", "interrupter", "observers", "_attempts", "_open", "_unsure", "_ended",
-        "_first_rate",
+        "_first_rate", "steady",
     )  # fmt: skip
 
     def __init__(
         self, field: VectorField, method: Method, y0: Tensor, t0: float, t1: float, control: StepControl,
         observers: Sequence[Observer], *, max_steps: int, compact: bool,
         interrupter: Interrupter | None = None, chunk: int | None = None, fused: bool = False,
+        steady: SteadyWatch | None = None, ends: Ends | None = None,
     ) -> None:  # fmt: skip
+        self._end_offset = None if ends is None else differentiable_zero(ends.t1, y0.device)
         self.t1, self.control, self.observers = t1, control, tuple(observers)
-        self.max_steps, self.compact, self.interrupter = max_steps, compact, interrupter
-        self.batch, k1, self.ledger = _start(field, method, y0, t0, t1)
+        self.max_steps, self.compact, self.interrupter, self.steady = max_steps, compact, interrupter, steady
+        self.batch, k1, self.ledger = _start(field, method, y0, t0, t1, ends)
         self._first_rate: tuple[Tensor, Tensor] | None = (k1, k1.detach().clone())
         self.method = on_host(method, y0, k1) if fused else method
         self.batch.plain = self.method is not method
@@ -85,6 +91,8 @@ class Run:
             control.start(self.batch, k1, self.ledger)
         if interrupter is not None:
             interrupter.start(self.batch)
+        if steady is not None:
+            steady.start(self.batch, self.method)
 
     def running(self) -> bool:
         """Whether any sample is still being integrated."""
@@ -121,16 +129,23 @@ class Run:
         dt, t_new = control.propose(batch)
         saved = method.saved_evaluations(batch.memory)
         nfev = method.stages - (saved.numpy() if isinstance(saved, Tensor) else saved)
-        step = batch.attempt(method, dt, estimate=control.estimate)
+        generators = RandomState.now(batch.y.device) if batch.random and torch.is_grad_enabled() else None
+        stretch = None if self._end_offset is None else stretched(self._end_offset, batch.upload(t_new == self.t1))
+        step = batch.attempt(method, dt, estimate=control.estimate, stretch=stretch)
         if self._first_rate is not None:
             refuse_reused_memory(*self._first_rate)
             self._first_rate = None
         accepted, failed = control.judge(step, batch, dt)
         everyone = batch.xp is np and bool(accepted.all())
+        if not everyone and step.y_new.requires_grad and batch.xp is np:
+            step = self._without_rejected(step, dt, accepted, generators, stretch)
         attempt = Attempt(
             batch.rows, t, t_new, dt, accepted, failed, step, batch.y, batch.memory, batch.field, nfev, None, everyone
         )
         interruption = self._interrupt(attempt) if self.interrupter is not None else None
+        if self.steady is not None:
+            attempt.nfev = nfev + self.steady.evaluations
+            self.steady.examine(attempt, batch)
         batch.advance(step, accepted, attempt.t_new, everyone)
         control.arrived(batch, accepted, attempt.t_new)
         if interruption is not None:
@@ -139,6 +154,21 @@ class Run:
         if batch.xp is not np:
             batch.stop((accepted & (attempt.t_new == self.t1)) | (attempt.failed != 0))
         return attempt
+
+    def _without_rejected(
+        self, step: Step, dt: np.ndarray, accepted: np.ndarray, generators: RandomState | None, stretch: Tensor | None
+    ) -> Step:
+        """The step once more, with a graph that knows nothing of rejected samples.
+
+        Their stages may be infinite, or differentiable nowhere, and then poison the gradient of parameters: 0 * inf is
+        NaN. They rest instead.
+        """
+        if not (accepted.any() and ((dt != 0.0) & ~accepted).any()):
+            return step
+        if generators is not None:
+            generators.restore()
+        dt = np.where(accepted, dt, 0.0)
+        return self.batch.attempt(self.method, dt, estimate=False, some_rest=True, stretch=stretch)
 
     def _interrupt(self, attempt: Attempt) -> Interruption | None:
         """Cut the steps in which something happens."""
@@ -206,9 +236,12 @@ class Run:
         return max(1, min(CHUNK, largest))
 
 
-def _start(field: VectorField, method: Method, y0: Tensor, t0: float, t1: float) -> tuple[Batch, Tensor, Ledger]:
+def _start(
+    field: VectorField, method: Method, y0: Tensor, t0: float, t1: float, ends: Ends | None
+) -> tuple[Batch, Tensor, Ledger]:
     generators = RandomState.now(y0.device)
-    k1 = check_vector_field(field, t0, y0, finite=False)
+    offset = None if ends is None else differentiable_zero(ends.t0, y0.device).expand(y0.shape[0])
+    k1 = check_vector_field(field, t0, y0, finite=False, offset=offset)
     usable = finite_samples(y0, k1)
     ledger = Ledger.open(y0.shape[0], t0)
     ledger.nfev += 1
@@ -218,13 +251,14 @@ def _start(field: VectorField, method: Method, y0: Tensor, t0: float, t1: float)
     rest = Rest.at(t0, y0, k1, usable)
     if not usable.all():
         # The first stage once more (not counted) without the states that f cannot take: their graph would hold NaN.
-        k1 = check_vector_field(field, t0, masked(usable, y0, rest.y), finite=False)
+        k1 = check_vector_field(field, t0, masked(usable, y0, rest.y), finite=False, offset=offset)
     xp = arithmetic_on(y0.device)
     random = generators.has_moved()
     times = torch.full((y0.shape[0],), t0, dtype=torch.float64, device=y0.device)
-    memory = method.start(field, times, y0, k1)
+    memory = method.start(field, times if offset is None else times + offset, y0, k1)
     t: Array = np.full(y0.shape[0], t0) if xp is np else times
     batch = Batch(field, np.arange(y0.shape[0]), t, y0, memory, rest, xp, random=random)
+    batch.offset = offset
     batch.stop(batch.array(ledger.status != Status.RUNNING))
     return batch, k1, ledger
 

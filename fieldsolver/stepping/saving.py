@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fieldsolver.methods import Method
+from fieldsolver.methods import Method, Step
 
 from .arithmetic import masked
 from .batch import Batch
@@ -85,10 +85,20 @@ def interpolate_at(method: Method, attempt: Attempt, times: np.ndarray, sample: 
         with undisturbed(device):
             step = method.extend(attempt.field, step)
     picked = step.select(places)
-    values = method.interpolate(picked, torch.from_numpy(theta).to(device))
+    values = method.interpolate(picked, _positions(attempt, picked, times, sample, at_end))
     if not at_end.any():
         return values
     return masked(at_end, picked.y_new, values)
+
+
+def _positions(attempt: Attempt, step: Step, times: np.ndarray, sample: np.ndarray, at_end: np.ndarray) -> Tensor:
+    """(P,) where the times lie in their steps, a record (P, ...); they stay where they are if a step moves."""
+    theta = np.where(at_end, 1.0, (times - attempt.t[sample]) / attempt.dt[sample])
+    position = torch.from_numpy(theta).to(step.y.device)
+    if not (step.t.requires_grad or step.dt.requires_grad):
+        return position
+    moving = (torch.from_numpy(times).to(step.t) - step.t) / step.dt
+    return position + (moving - moving.detach())
 
 
 def unreached(times: int, y: Tensor) -> Tensor:

@@ -16,11 +16,13 @@ class Status(enum.IntEnum):
     EVENT = 5
     ZENO = 6
     INTERRUPTED = 7
+    STEADY = 8
+    NOT_STEADY = 9
 
     @property
     def success(self) -> bool:
         """Whether the sample ended where it was meant to."""
-        return self in (Status.SUCCESS, Status.EVENT)
+        return self in (Status.SUCCESS, Status.EVENT, Status.STEADY)
 
     @property
     def sentence(self) -> str:
@@ -50,5 +52,10 @@ _SENTENCES = {
     ),
     Status.INTERRUPTED: (
         "The sample was still running when the solve was stopped from outside; its states up to there are kept."
+    ),
+    Status.STEADY: "The sample came to rest: at t_end its scaled residual is at most 1.",
+    Status.NOT_STEADY: (
+        "The sample was not at rest when its time was over; raise max_time, loosen the tolerances of SteadyState, or "
+        "tighten rtol and atol of the solve, whose errors may keep it moving; one that oscillates has no steady state."
     ),
 }

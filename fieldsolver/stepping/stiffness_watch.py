@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from fieldsolver.methods import ExplicitRungeKutta, Method
@@ -31,7 +33,7 @@ class StiffnessWatch:
     def start(self, batch: Batch, method: Method) -> None:
         """Know the method's stages."""
         able = isinstance(method, ExplicitRungeKutta) and batch.xp is np
-        self._probe = StiffnessProbe.of(method.tableau) if able and isinstance(method, ExplicitRungeKutta) else None
+        self._probe = _probe(method) if able and isinstance(method, ExplicitRungeKutta) else None
         counter = start_counter(np.zeros(batch.rows.size), np)
         self._counter = StiffnessCounter(*(values.copy() for values in counter))  # written to sample by sample
         self._attempts, self._suspect = 0, False  # nothing changes between two looks
@@ -51,3 +53,9 @@ class StiffnessWatch:
         ledger.stiffness[rows] = after.peak
         newly = after.detected & ~before.detected
         ledger.stiff_from[rows[newly]] = attempt.t_new[newly]
+
+
+@cache
+def _probe(method: ExplicitRungeKutta) -> StiffnessProbe | None:
+    """Exact fractions take longer than a short solve."""
+    return StiffnessProbe.of(method.tableau)

@@ -75,6 +75,7 @@ class Trajectory:
         dense: the solution as a function of time, if it was asked for.
         events: what happened when; None if no events were looked for.
         backward: filled when a backward pass runs; None where gradients flow without one of our own.
+        residual: (B,) float64, the scaled residual where each sample ended, if the run was to end in steady states.
     """
 
     saved: Tensor
@@ -86,3 +87,4 @@ class Trajectory:
     dense: DenseOutput | None
     events: EventLog | None = None
     backward: BackwardStatistics | None = None
+    residual: Tensor | None = None

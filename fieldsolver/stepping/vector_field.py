@@ -57,7 +57,9 @@ def unselectable(field: VectorField) -> VectorField:
     return replace(field, per_sample=None)
 
 
-def check_vector_field(field: VectorField, t0: float, y0: Tensor, *, finite: bool = True) -> Tensor:
+def check_vector_field(
+    field: VectorField, t0: float, y0: Tensor, *, finite: bool = True, offset: Tensor | None = None
+) -> Tensor:
     """Evaluate f(t0, y0), refuse what cannot be a derivative, and return it (it is the first stage).
 
     Args:
@@ -65,13 +67,15 @@ def check_vector_field(field: VectorField, t0: float, y0: Tensor, *, finite: boo
         t0: initial time.
         y0: (B, *state), initial states.
         finite: also refuse NaN and infinity, in y0 and in the derivative (one host read each).
+        offset: (B,) float64, zero but for its graph: how t0 depends on what is differentiated; None: it is a number.
 
     Raises:
         StateError: f changes y in place; wrong type, shape, dtype or device, or values that are not finite.
     """
     _check_state(y0, finite)
     before = _version(y0)
-    k1 = field(torch.full((y0.shape[0],), t0, dtype=torch.float64, device=y0.device), y0)
+    times = torch.full((y0.shape[0],), t0, dtype=torch.float64, device=y0.device)
+    k1 = field(times if offset is None else times + offset, y0)
     if _version(y0) != before:
         raise StateError("f(t, y) changes y in place, and y is the solution itself; write y = y.clone() first")
     if not isinstance(k1, Tensor):

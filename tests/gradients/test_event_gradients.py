@@ -37,8 +37,9 @@ def bounce(p: Any, t: Tensor, y: Tensor) -> Tensor:
 
 
 def run(
-    mode: str | GradientMode, field: VectorField, y0: Tensor, events: list[EventFunction], method: str = "tsit5", **options: Any
-) -> Trajectory:
+    mode: str | GradientMode, field: VectorField, y0: Tensor, events: list[EventFunction], method: str = "tsit5",
+    **options: Any,
+) -> Trajectory:  # fmt: skip
     return solve_with_gradient(mode, field, get_method(method), y0, 0.0, 2.0, save_at=TIMES, events=events, **options)
 
 

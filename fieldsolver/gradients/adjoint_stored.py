@@ -1,0 +1,82 @@
+"""A solution kept as its steps, to be read at another time in every sample."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fieldsolver.methods import Method, Step
+from fieldsolver.stepping import Attempt
+from fieldsolver.stepping.batch import Batch
+from fieldsolver.stepping.ledger import Ledger
+from fieldsolver.stepping.random_numbers import undisturbed
+
+
+class StoredSolution:
+    """Observer that keeps the accepted steps: of each, both ends and all stages.
+
+    Args:
+        direction: +1 or -1, the sign of the steps.
+
+    Attributes:
+        states: how many states (B, *state) that is, rounded up.
+        nfev: evaluations of f, by the whole batch, for the interpolants alone.
+    """
+
+    def __init__(self, direction: float) -> None:
+        self._direction = direction
+        self._steps: list[Step] = []
+        self._rows: list[np.ndarray] = []
+        self.states = self.nfev = 0
+
+    def start(self, batch: Batch, method: Method) -> None:
+        """Note the size of the batch, and the method."""
+        self._samples, self._method = batch.rows.size, method
+
+    def after(self, attempt: Attempt, ledger: Ledger) -> None:
+        """Keep the steps, with the stages that their interpolants need."""
+        with undisturbed(attempt.step.y.device):
+            step = self._method.extend(attempt.field, attempt.step)
+        self.nfev += self._method.extra_stages
+        accepted = np.flatnonzero(attempt.accepted & (attempt.dt != 0.0))
+        places = torch.from_numpy(accepted).to(step.y.device)
+        self._steps.append(step if accepted.size == attempt.rows.size else step.select(places))
+        self._rows.append(attempt.rows[accepted])
+
+    def close(self) -> None:
+        """Put the steps together; nothing is added from now on."""
+        everything, rows = _joined(self._steps), np.concatenate(self._rows)
+        self.states = -(-rows.size * (2 + len(everything.k)) // max(self._samples, 1))
+        self._everything = everything
+        counts = np.bincount(rows, minlength=self._samples)
+        order = np.argsort(rows, kind="stable")  # sample after sample, the steps of each in their order
+        first = np.cumsum(counts) - counts
+        slots = np.arange(rows.size) - np.repeat(first, counts)
+        places = np.zeros((self._samples, max(int(counts.max(initial=0)), 1)), dtype=np.int64)
+        starts = np.full(places.shape, np.inf)
+        where = rows[order], slots
+        places[where] = order
+        starts[where] = self._direction * everything.t.cpu().numpy()[order]
+        device = everything.y.device
+        self._places, self._starts = torch.from_numpy(places).to(device), torch.from_numpy(starts).to(device)
+        self._steps, self._rows = [], []
+
+    def __call__(self, t: Tensor, rows: Tensor) -> Tensor:
+        """y(t), (n, *state).
+
+        Args:
+            t: (n,) float64, times within the steps of the samples.
+            rows: (n,) integers, which samples; each must have made a step.
+        """
+        starts = self._starts.index_select(0, rows)
+        number = torch.searchsorted(starts, (self._direction * t).unsqueeze(1), right=True).sub_(1).clamp_(min=0)
+        step = self._everything.select(self._places.index_select(0, rows).gather(1, number).squeeze(1))
+        return self._method.interpolate(step, (t - step.t) / step.dt)
+
+
+def _joined(steps: list[Step]) -> Step:
+    """One record of all steps, one after the other."""
+    columns = zip(*([step.t, step.dt, step.y, step.y_new, *step.k] for step in steps), strict=True)
+    t, dt, y, y_new, *k = (torch.cat(column) for column in columns)
+    return Step(t=t, dt=dt, y=y, y_new=y_new, error=None, k=k)

@@ -1,0 +1,8 @@
+"""The rk4 method made reversible; see `mccallum_foster`."""
+
+from __future__ import annotations
+
+from .mccallum_foster import McCallumFoster
+from .rk4 import RK4
+
+REVERSIBLE_RK4 = McCallumFoster(RK4)

@@ -1,0 +1,149 @@
+"""Batch independence: a sample's output and gradient do not depend on its neighbours.
+
+Modules that mix samples in training mode only (BatchNorm) pass a check in evaluation mode, so both modes are run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from fieldsolver.errors import OptionError
+from fieldsolver.results import AnalysisResult
+
+from .comparison import change_per_sample, gradient_change, largest, relative, threshold_for, worst
+from .draws import at_least, generator, normal_like, others
+from .example import Example
+from .layer_result import Part, judged
+from .subject import Subject, gradients
+
+CHECK = "batch_independence"
+
+
+def check_batch_independence(
+    layer: nn.Module,
+    example: Example,
+    *,
+    neighbours: float = 3.0,
+    threshold: float | None = None,
+    wake: float = 0.1,
+    seed: int = 0,
+) -> AnalysisResult:
+    """Permute the batch, append to it, replace its other samples, and run each sample alone: nothing may change.
+
+    In both modes; dropout is kept off, and a layer that draws random numbers elsewhere is compared in evaluation only.
+
+    Args:
+        layer: any module.
+        example: at least three samples are run; those that lack are drawn.
+        neighbours: factor of the values of larger neighbours; 1 for layers whose inputs must stay in their range.
+        threshold: of changes relative to the largest value of the same sample; None: 1e-5 in float32, 1e-10 in float64.
+        wake: size that parameters which are all zero get; 0 leaves them.
+        seed: of the draws.
+
+    Returns:
+        Schema ``batch_independence/1``, dimension ``part``.
+
+    Raises:
+        OptionError: an option, or what the layer returns.
+    """
+    random = generator(seed)
+    x = at_least(example, 3, random)
+    strangers = others(example, x, random)
+    parts: list[Part] = []
+    note = ""
+    for training in (False, True):
+        mode = "training" if training else "evaluation"
+        subject = Subject(layer, example, training=training, wake=wake, seed=seed)
+        if training and _draws_numbers(subject, x):
+            note = " in evaluation mode (in training it draws random numbers, which cannot be compared)"
+            continue
+        company = _Company(subject, x, strangers, neighbours, random, threshold)
+        parts += [Part(f"{part.name} ({mode})", *part[1:]) for part in company.parts()]
+    about = {"neighbours": neighbours, "wake": wake, "seed": seed}
+    return judged(CHECK, parts, f"neighbours do not matter{note}", "samples depend on their neighbours", about)
+
+
+@dataclass
+class _Company:
+    """Samples x (B, ...) and others of the same shape, in one mode of the layer."""
+
+    subject: Subject
+    x: Tensor
+    strangers: Tensor
+    factor: float
+    random: torch.Generator
+    threshold: float | None
+
+    def parts(self) -> Iterator[Part]:
+        x, subject = self.x, self.subject
+        with torch.no_grad():
+            before = subject(x)
+            limit = threshold_for(before, self.threshold)
+            order = torch.roll(torch.arange(len(x), device=x.device), 1)
+            yield Part("permuted", change_per_sample(subject(x[order]), before[order]), limit)
+            longer = subject(torch.cat((x, self.strangers)))[: len(x)]
+            yield Part("others appended", change_per_sample(longer, before), limit)
+            for name, neighbours in self._neighbours():
+                now = subject(torch.cat((x[:1], neighbours[1:])))[:1]
+                yield Part(f"{name} neighbours", change_per_sample(now, before[:1]), limit)
+        yield from self._alone(before, limit)
+
+    def _neighbours(self) -> Iterator[tuple[str, Tensor]]:
+        yield "other", self.strangers
+        if not self.subject.example.ids:
+            yield "larger", self.factor * self.strangers
+
+    def _alone(self, before: Tensor, limit: float) -> Iterator[Part]:
+        """Values and gradients of every sample by itself."""
+        weights = list(self.subject.parameters().values())
+        cotangent = normal_like(before, self.random)
+        together = self._pulled_back(self.x, cotangent, weights)
+        outputs, inputs, summed = [], [], [torch.zeros_like(w) for w in weights]
+        try:
+            for i in range(len(self.x)):
+                y, leaf, found = self._pulled_back(self.x[i : i + 1], cotangent[i : i + 1], weights)
+                outputs.append(y)
+                inputs += leaf
+                summed = [a + b for a, b in zip(summed, found, strict=True)]
+        except OptionError:
+            raise
+        except Exception as error:  # as BatchNorm does: what needs company cannot be independent of it
+            yield Part(f"alone, where the layer raises {type(error).__name__}: {error}", float("inf"), limit)
+            return
+        yield Part("alone", change_per_sample(torch.cat(outputs), before), limit)
+        yield Part("gradient of parameters, summed", gradient_change(together[2], summed), limit)
+        if together[1]:
+            (gradient,) = together[1]
+            yield Part("gradient of inputs", change_per_sample(gradient, torch.cat(inputs)), limit)
+            yield Part("gradient at neighbours", self._at_neighbours(cotangent), limit)
+
+    def _pulled_back(
+        self, x: Tensor, cotangent: Tensor, weights: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Output, gradient of the input (none for ids), and gradients of the parameters."""
+        leaf = x.detach().requires_grad_(not self.subject.example.ids)
+        leaves = [leaf] if leaf.requires_grad else []
+        with torch.enable_grad():
+            y = self.subject(leaf)
+            found = gradients(y, cotangent, leaves + weights)
+        return y.detach(), found[: len(leaves)], found[len(leaves) :]
+
+    def _at_neighbours(self, cotangent: Tensor) -> float:
+        """What the gradient of one sample's output is at the other samples, relative to its own."""
+        found = []
+        for i in range(len(self.x)):
+            only = torch.zeros_like(cotangent)
+            only[i] = cotangent[i]
+            _, (gradient,), _ = self._pulled_back(self.x, only, [])
+            rest = torch.cat((gradient[:i], gradient[i + 1 :]))
+            found.append(relative(largest(rest), largest(gradient[i])))
+        return worst(found)
+
+
+def _draws_numbers(subject: Subject, x: Tensor) -> bool:
+    with torch.no_grad():
+        return not torch.equal(subject(x, seed=1), subject(x, seed=2))
