@@ -118,7 +118,8 @@ class AdamsBashforth:
             estimate: compute the error estimate.
         """
         *derivatives, past, known = memory or self.start(f, t, y, f(t, y))
-        if can_be_read(dt) and torch.equal(past, dt.unsqueeze(1).expand_as(past)):
+        moving = dt.requires_grad or past.requires_grad  # then the coefficients have derivatives
+        if not moving and can_be_read(dt) and torch.equal(past, dt.unsqueeze(1).expand_as(past)):
             return self._equal_step(f, t, dt, y, (*derivatives, past, known), estimate)
         order, starting = (known + 1).clamp(max=self.order), (known < self.order - 1) & (dt != 0.0)
         starts = may_hold(starting)

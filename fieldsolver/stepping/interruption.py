@@ -34,6 +34,7 @@ class Interruption:
         largest_dt: bound of the next step; None without one.
         places: (m,) integers, the samples whose state is replaced.
         y: (m, *state), their new states; None when there are none.
+        offset: (m,) float64, zero, with the derivatives of the times of their events; None where they have none.
     """
 
     which: np.ndarray
@@ -46,6 +47,7 @@ class Interruption:
     largest_dt: np.ndarray | None = None
     places: np.ndarray | None = None
     y: Tensor | None = None
+    offset: Tensor | None = None
 
     @classmethod
     def none(cls, t_new: np.ndarray, events: int) -> Interruption:
@@ -72,8 +74,10 @@ class Interruption:
         self, events: Sequence[EventFunction], method: Method, attempt: Attempt, recorder: EventRecorder
     ) -> Interruption:
         """The same with the new states, computed from another attempt at the same steps; its events are logged."""
-        places, y = repeat_events(events, method, attempt, self, recorder)
-        return Interruption(*self.arrays(), self.watched, places=places, y=y)
+        places, passed = repeat_events(events, method, attempt, self, recorder)
+        if passed is None:
+            return Interruption(*self.arrays(), self.watched, places=places)
+        return Interruption(*self.arrays(), self.watched, places=places, y=passed.y, offset=passed.offset)
 
     def events(self) -> int:
         """How many events happen."""
@@ -96,6 +100,10 @@ def go_on(batch: Batch, method: Method, interruption: Interruption) -> None:
     if interruption.y is not None and interruption.places is not None:
         places = torch.from_numpy(interruption.places).to(batch.y.device)
         batch.y = batch.y.index_copy(0, places, interruption.y)
+        if interruption.offset is not None:
+            none = torch.zeros(batch.y.shape[0], dtype=torch.float64, device=batch.y.device)
+            offset = none if batch.offset is None else batch.offset
+            batch.offset = offset.index_copy(0, places, interruption.offset)
     if batch.memory:
         batch.restart(method, which)
 
@@ -186,4 +194,6 @@ class LiveInterrupter:
         status, largest = np.zeros(n, dtype=np.int64), np.full(n, np.inf)
         status[places] = np.where(landing.terminal, Status.EVENT, np.where(landing.zeno, Status.ZENO, 0))
         largest[places] = landing.largest_dt
-        return Interruption(which, theta, t, t_next, direction, watched, status, largest, places, landing.y)
+        return Interruption(
+            which, theta, t, t_next, direction, watched, status, largest, places, landing.y, landing.offset
+        )

@@ -12,7 +12,6 @@ from torch import Tensor
 from fieldsolver.methods import get_method
 from fieldsolver.stepping import VectorField
 from fieldsolver.stepping.events import (
-    Batched,
     EventDetector,
     EventFunction,
     Landing,
@@ -20,6 +19,7 @@ from fieldsolver.stepping.events import (
     pass_events,
 )
 from fieldsolver.stepping.events.passage import condition_rate
+from fieldsolver.stepping.events.sampling import StepSampler
 
 METHOD = get_method("tsit5")  # exact for the parabolas below
 
@@ -41,9 +41,11 @@ def bounce(p: tuple[Tensor, ...], t: Tensor, y: Tensor) -> Tensor:
     return torch.stack([y[:, 0], -p[1] * y[:, 1]], dim=1)
 
 
-def step(field: VectorField, y: Tensor, t: np.ndarray, dt: np.ndarray) -> SimpleNamespace:
-    """One accepted step from (t, y), without control."""
-    taken = METHOD.step(field, torch.from_numpy(t), torch.from_numpy(dt), y)
+def step(
+    field: VectorField, y: Tensor, t: np.ndarray, dt: np.ndarray, offset: Tensor | float = 0.0
+) -> SimpleNamespace:
+    """One accepted step from (t, y), without control; it starts `offset` later and ends where it does."""
+    taken = METHOD.step(field, torch.from_numpy(t) + offset, torch.from_numpy(dt) - offset, y)
     return SimpleNamespace(
         rows=np.arange(t.size), t=t, t_new=t + dt, dt=dt, accepted=np.ones(t.size, bool), step=taken, field=field
     )
@@ -57,6 +59,11 @@ def first_event(field: VectorField, y: Tensor, dt: float, *events: EventFunction
     stops, _ = detector.examine(stretch)
     assert stops is not None
     return detector, detector.apply(stretch, stops)
+
+
+def time_of(landing: Landing) -> Tensor:
+    """(m,) when, with derivatives."""
+    return torch.from_numpy(landing.t) + (0.0 if landing.offset is None else landing.offset)
 
 
 def balls() -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -100,12 +107,11 @@ def test_impact_of_a_falling_ball(terminal: bool) -> None:
     hit = EventFunction("impact", height, -1, terminal=terminal, reset=bounce)
     detector, landing = first_event(field, torch.stack([h, v], dim=1), 10.0, hit)
     time, speed = impact_time(h, v, g), torch.sqrt(v**2 + 2 * g * h)
-    assert_same_derivatives(landing.t_event, time, inputs)
-    assert_same_derivatives(landing.y_before, torch.stack([0 * h, -speed], dim=1), inputs)
-    if terminal:  # the state at the time of the event, whatever that is
-        assert_same_derivatives(landing.y, torch.stack([0 * h, e * speed], dim=1), inputs)
+    assert_same_derivatives(time_of(landing), time, inputs)
+    assert_same_derivatives(landing.y, torch.stack([0 * h, e * speed], dim=1), inputs)
     log = detector.log()
     assert_same_derivatives(log.t, time, inputs)
+    assert_same_derivatives(log.y_before, torch.stack([0 * h, -speed], dim=1), inputs)
     assert_same_derivatives(log.y_after, torch.stack([0 * h, e * speed], dim=1), inputs)
 
 
@@ -114,7 +120,8 @@ def test_flight_after_the_impact() -> None:
     h, v, g, e = inputs = balls()
     field = VectorField(flight, (g, e), (True, True))
     _, landing = first_event(field, torch.stack([h, v], dim=1), 10.0, EventFunction("impact", height, -1, reset=bounce))
-    after = step(field, landing.y, landing.t, np.full(3, 0.2)).step.y_new
+    assert landing.offset is not None
+    after = step(field, landing.y, landing.t, np.full(3, 0.2), landing.offset).step.y_new
     rest = torch.from_numpy(landing.t) + 0.2 - impact_time(h, v, g)
     speed = e * torch.sqrt(v**2 + 2 * g * h)
     assert_same_derivatives(after, torch.stack([speed * rest - g * rest**2 / 2, speed - g * rest], dim=1), inputs)
@@ -129,7 +136,7 @@ def test_without_a_graph_the_numbers_are_the_same() -> None:
         _, without = first_event(field, torch.stack([h, v], dim=1), 10.0, hit)
     assert not without.y.requires_grad
     assert torch.equal(with_graph.y, without.y)
-    assert torch.equal(with_graph.t_event, without.t_event)
+    assert torch.equal(time_of(with_graph), time_of(without))
 
 
 def test_a_threshold_that_moves_and_is_learned() -> None:
@@ -139,8 +146,9 @@ def test_a_threshold_that_moves_and_is_learned() -> None:
     meet = EventFunction("meet", lambda p, t, y: y[:, 0] - p[1] - p[2] * t, 1, reset=lambda p, t, y: y * t[:, None])
     _, landing = first_event(field, torch.zeros(2, 1, dtype=torch.float64), 1.0, meet)
     time = c / (a - s)
-    assert_same_derivatives(landing.t_event, time, (a, c, s))
-    after = step(field, landing.y, landing.t, np.full(2, 0.5)).step.y_new[:, 0]
+    assert landing.offset is not None
+    assert_same_derivatives(time_of(landing), time, (a, c, s))
+    after = step(field, landing.y, landing.t, np.full(2, 0.5), landing.offset).step.y_new[:, 0]
     left = torch.from_numpy(landing.t) + 0.5 - time
     assert_same_derivatives(after, a * time * time + a * left, (a, c, s))
 
@@ -162,13 +170,14 @@ def test_watched_events_have_derivatives_too() -> None:
 def test_rates_of_conditions() -> None:
     """dg/dt along the solution, by hand, for a real and for a complex state; zero for a condition that is constant."""
     t, y = tensor(0.3, 0.4), torch.tensor([[1.0 + 2.0j], [0.5 - 1.0j]], dtype=torch.complex128)
-    turn = VectorField(lambda p, t, y: 1j * y)
-    batched = Batched(turn, t, y, selectable=True)
+    turn = VectorField(lambda p, t, y: 1j * y, per_sample=())
     square = EventFunction("square", lambda p, t, y: y[:, 0].real ** 2 * t)
     expected = y[:, 0].real ** 2 + t * 2 * y[:, 0].real * -y[:, 0].imag
-    torch.testing.assert_close(condition_rate(batched, square, np.arange(2), t, y), expected)
     still = EventFunction("still", lambda p, t, y: torch.ones_like(t))
-    assert torch.equal(condition_rate(batched, still, np.arange(2), t, y), torch.zeros_like(t))
+    sampler = StepSampler([square, still], METHOD, step(turn, y, t.numpy(), np.full(2, 0.1)))
+    where = (np.arange(2), np.zeros(2), t)  # the dense output starts with the slope f
+    torch.testing.assert_close(condition_rate(sampler, square, *where), expected)
+    assert torch.equal(condition_rate(sampler, still, *where), torch.zeros_like(t))
 
 
 def test_replays_pass_the_same_events() -> None:
@@ -178,11 +187,8 @@ def test_replays_pass_the_same_events() -> None:
     hit = EventFunction("impact", height, -1, reset=bounce)
     y0 = torch.stack([h, v], dim=1)
     _, landing = first_event(field, y0, 10.0, hit)
-    again = step(field, y0, np.zeros(3), np.full(3, 10.0)).step
-    theta, t = torch.from_numpy(landing.t / 10.0), torch.from_numpy(landing.t)
-    states = METHOD.interpolate(again, theta)
-    batched = Batched(field, again.t, again.y, selectable=True)
-    passed = pass_events([hit], batched, landing.places, t, states, landing.direction != 0)
+    sampler = StepSampler([hit], METHOD, step(field, y0, np.zeros(3), np.full(3, 10.0)))
+    passed = pass_events([hit], sampler, landing.places, landing.theta, landing.t, landing.direction != 0)
     assert_same_derivatives(passed.y, landing.y, inputs)
-    assert_same_derivatives(passed.t, landing.t_event, inputs)
+    assert_same_derivatives(passed.t, time_of(landing), inputs)
     assert not passed.terminal.any()

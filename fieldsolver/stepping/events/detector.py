@@ -82,9 +82,8 @@ class Landing:
         places: (m,) of the n samples of the attempt.
         theta: (m,) where in their step.
         t: (m,) where their step ended.
-        t_event: (m,) float64, the same with its derivative.
-        y_before: (m, *state), states at the events.
         y: (m, *state), states after the resets.
+        offset: (m,) float64, zero, with the derivatives of t; None if it has none.
         direction: (m, E) sign of the conditions after the events that happened, 0 for the others.
         terminal: (m,) booleans, samples that end.
         zeno: (m,) booleans, samples whose events follow each other too fast, or too often.
@@ -94,9 +93,8 @@ class Landing:
     places: np.ndarray
     theta: np.ndarray
     t: np.ndarray
-    t_event: Tensor
-    y_before: Tensor
     y: Tensor
+    offset: Tensor | None
     direction: np.ndarray
     terminal: np.ndarray
     zeno: np.ndarray
@@ -258,18 +256,18 @@ class EventDetector:
     def apply(self, stretch: Stretch, stops: EventStops) -> Landing:
         """Take the stopped samples through their events."""
         sampler = StepSampler(self.events, self._method, stretch)
-        t, y = upload(stops.t, stretch.step.y), sampler.states(stops.places, stops.theta)
+        t = upload(stops.t, stretch.step.y)
         with torch.no_grad():
-            at_event = sampler.conditions(stops.places, t, y.detach())
+            at_event = sampler.conditions(stops.places, t, sampler.states(stops.places, stops.theta))
         # Beside the located time an event has happened if its condition says so.
         fired = stops.fired | ((stops.near != 0.0) & (np.sign(at_event) * stops.near >= 0.0))
-        passed = pass_events(self.events, sampler.batched, stops.places, t, y, fired)
+        passed = pass_events(self.events, sampler, stops.places, stops.theta, stops.t, fired)
         rows, direction = stretch.rows[stops.places], np.where(fired, stops.near, 0.0).astype(np.int8)
         note_firings(rows, passed.firings, direction, self._recorder)
         zeno, largest = self._restart(sampler, stops, fired, rows, at_event, t, passed.y.detach())
         return Landing(
-            places=stops.places, theta=stops.theta, t=stops.t, t_event=passed.t, y_before=passed.y_before, y=passed.y,
-            direction=direction, terminal=passed.terminal, zeno=zeno, largest_dt=largest,
+            places=stops.places, theta=stops.theta, t=stops.t, y=passed.y, offset=passed.offset, direction=direction,
+            terminal=passed.terminal, zeno=zeno, largest_dt=largest,
         )  # fmt: skip
 
     def _restart(

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from torch import Tensor
 
 from fieldsolver.equations.events import EventFunction
 from fieldsolver.methods import Method
 
 from .log import EventRecorder
-from .passage import Firing, pass_events
-from .sampling import StepSampler, Stretch, upload
+from .passage import Firing, PassedEvents, pass_events
+from .sampling import StepSampler, Stretch
 from .watched import Watched
 
 
@@ -39,11 +38,11 @@ class Happening(Protocol):
 
 def repeat_events(
     events: Sequence[EventFunction], method: Method, stretch: Stretch, happening: Happening, recorder: EventRecorder
-) -> tuple[np.ndarray, Tensor | None]:
+) -> tuple[np.ndarray, PassedEvents | None]:
     """Carry out known events.
 
     Returns:
-        The samples (m,) whose state is replaced, and their new states (m, *state); None if there are none.
+        The samples (m,) whose state is replaced, and what they passed through; None if there are none.
     """
     fired = happening.direction != 0
     places = np.flatnonzero(fired.any(axis=1))
@@ -53,10 +52,9 @@ def repeat_events(
     note_watched(sampler, happening.watched, recorder)
     if not places.size:
         return places, None
-    y = sampler.states(places, happening.theta[places])
-    passed = pass_events(events, sampler.batched, places, upload(happening.t[places], y), y, fired[places])
+    passed = pass_events(events, sampler, places, happening.theta[places], happening.t[places], fired[places])
     note_firings(stretch.rows[places], passed.firings, happening.direction[places], recorder)
-    return places, passed.y
+    return places, passed
 
 
 def note_watched(sampler: StepSampler, watched: Watched, recorder: EventRecorder) -> None:
@@ -65,9 +63,9 @@ def note_watched(sampler: StepSampler, watched: Watched, recorder: EventRecorder
     if not places.size:
         return
     fired = watched.event[:, None] == np.arange(len(sampler.events))
-    y = sampler.states(places, watched.theta)
-    t = upload(sampler.times(places, watched.theta), y)
-    passed = pass_events(sampler.events, sampler.batched, places, t, y, fired)
+    passed = pass_events(
+        sampler.events, sampler, places, watched.theta, sampler.times(places, watched.theta), fired
+    )
     rows = sampler.stretch.rows[places]
     recorder.note(rows, watched.event, watched.direction, passed.t, passed.y_before, passed.y_before)
 

@@ -118,6 +118,23 @@ class StepSampler:
             return inner
         return torch.where(upload(ends, inner).view(-1, *[1] * (inner.dim() - 1)), picked.y_new, inner)
 
+    def states_later(self, places: np.ndarray, theta: np.ndarray, delay: Tensor) -> Tensor:
+        """`states`, as functions of a time that is `delay` (P,) later: zero, but for its derivatives.
+
+        The beginning and the size of the step may have derivatives as well. In value nothing changes.
+        """
+        where = upload(places, self.step.y)
+        picked = self.step.select(where)
+        position = upload(theta, self.step.y)
+        moving = (picked.t.detach() + position * picked.dt.detach() + delay - picked.t) / picked.dt
+        inner = self.method.interpolate(picked, position + (moving - moving.detach()))
+        ends = theta == 1.0
+        if not ends.any():
+            return inner
+        mask = upload(ends, inner).view(-1, *[1] * (inner.dim() - 1))
+        # The interpolant ends where the step does, up to round-off: the value of one, the derivatives of the other.
+        return torch.where(mask, picked.y_new.detach() + (inner - inner.detach()), inner)
+
     def condition(self, event: np.ndarray, places: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """(P,) condition number event[p] at (places[p], theta[p]), float64 on the host."""
         t, y = upload(self.times(places, theta), self.step.y), self.states(places, theta)
