@@ -38,7 +38,7 @@ from .space import (
     Robin,
     Spectral,
 )
-from .stepping import Status
+from .stepping import CompiledMethod, Status, SteadyState
 
 if TYPE_CHECKING:
     from .solve import FitResult, fit
@@ -50,6 +50,7 @@ __all__ = [
     "BoundaryError",
     "Checkpoint",
     "Clustered",
+    "CompiledMethod",
     "ConvergenceError",
     "Dirichlet",
     "EquationError",
@@ -84,6 +85,7 @@ __all__ = [
     "StabilityError",
     "StateError",
     "Status",
+    "SteadyState",
     "StepState",
     "Symbols",
     "System",

@@ -17,6 +17,7 @@ class Quantity(enum.StrEnum):
 
     SECONDS = "seconds"
     SECONDS_PER_STEP = "seconds per accepted step"
+    SECONDS_PER_EVALUATION = "seconds per evaluation"
     EVALUATIONS = "evaluations"
 
     @property
@@ -66,11 +67,19 @@ class Measurement:
         """Median wall time over the number of passes of the loop."""
         return _quotient(self.seconds, self.attempts)
 
+    @property
+    def seconds_per_evaluation(self) -> float:
+        """Median wall time over the number of evaluations of the solution (per sample, in the mean)."""
+        return _quotient(self.seconds, self.evaluations)
+
     def value(self, quantity: Quantity) -> float:
         """The number to compare."""
-        if quantity is Quantity.EVALUATIONS:
-            return self.evaluations
-        return self.seconds if quantity is Quantity.SECONDS else self.seconds_per_step
+        return {
+            Quantity.SECONDS: self.seconds,
+            Quantity.SECONDS_PER_STEP: self.seconds_per_step,
+            Quantity.SECONDS_PER_EVALUATION: self.seconds_per_evaluation,
+            Quantity.EVALUATIONS: self.evaluations,
+        }[quantity]
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,7 @@ class Comparison:
         """The smallest and the largest ratio of neighbouring runs; for counts the ratio itself."""
         if not self.quantity.is_time or not math.isfinite(self.ratio):
             return self.ratio, self.ratio
-        scale = self.ratio / _quotient(self.other.seconds, self.ours.seconds)  # of the steps, which are counted once
+        scale = self.ratio / _quotient(self.other.seconds, self.ours.seconds)  # of what is counted once
         pairs = zip(self.ours.times.seconds, self.other.times.seconds, strict=True)
         ratios = [scale * _quotient(theirs, ours) for ours, theirs in pairs]
         return min(ratios), max(ratios)

@@ -24,16 +24,26 @@ COLUMNS = {
     "warm-up": 9,
     "us/step": 9,
     "us/attempt": 11,
+    "us/f": 9,
     "steps": 8,
     "attempts": 9,
     "f": 8,
     "error": 8,
 }
 COUNTED = ("case", "steps", "attempts", "f", "error")
+TIMED = ("case", "seconds", "[least .. most]", "warm-up")
+SHOWN = {
+    Quantity.SECONDS: (*TIMED, "us/f", *COUNTED[1:]),
+    Quantity.SECONDS_PER_STEP: (*TIMED, "us/step", "us/attempt", *COUNTED[1:]),
+    Quantity.SECONDS_PER_EVALUATION: (*TIMED, "us/f", *COUNTED[1:]),
+    Quantity.EVALUATIONS: COUNTED,
+}
 LEGEND = """\
   seconds: median wall time of a run; us/step: over the mean number of accepted steps of a sample (steps);
   us/attempt: over the passes of the loop (attempts), rejected ones too; f: evaluations, the mean over the samples;
-  error: largest component of the error at the end, the median over the samples
+  us/f: over these; in training f counts those of the solution, which the backward pass may repeat;
+  error: largest component of the error at the end, the median over the samples; in training that of the gradient,
+  relative to its norm
   ratio of times: theirs / ours [least .. most of neighbouring runs]; of evaluations: ours / theirs\
 """
 
@@ -62,7 +72,7 @@ def _cases(dataset: xarray.Dataset) -> Iterator[str]:
     columns: tuple[str, ...] = ()
     for name in dataset["case"].values:
         case = dataset.sel(case=name)
-        wanted = tuple(COLUMNS) if Quantity(case["quantity"].item()).is_time else COUNTED
+        wanted = SHOWN[Quantity(case["quantity"].item())]
         if wanted != columns:
             columns = wanted
             yield ""
@@ -89,6 +99,7 @@ def _side(columns: tuple[str, ...], side: xarray.Dataset) -> str:
         "warm-up": text("warm_up", ".3g"),
         "us/step": text("seconds_per_step", ".1f", 1e6),
         "us/attempt": text("seconds_per_attempt", ".1f", 1e6),
+        "us/f": text("seconds_per_evaluation", ".1f", 1e6),
         "steps": text("accepted", ".6g"),
         "attempts": text("attempts", ".6g"),
         "f": text("evaluations", ".6g"),

@@ -45,6 +45,12 @@ _ALL = (
         "the eager torch loop: wall time against torchdiffeq, evaluations against SciPy",
         packages=("torchdiffeq", "scipy"),
     ),
+    Benchmark(
+        "train",
+        "fieldsolver.experiments.benchmarks.training",
+        "training steps: a neural ODE against torchdiffeq and diffrax",
+        packages=("torchdiffeq", "diffrax", "jax"),
+    ),
 )
 
 BENCHMARKS: dict[str, Benchmark] = {benchmark.name: benchmark for benchmark in _ALL}

@@ -20,6 +20,7 @@ OF_A_SIDE = {
     "seconds": ("s", "median wall time of a run"),
     "seconds_per_step": ("s", "wall time over the mean number of accepted steps of a sample"),
     "seconds_per_attempt": ("s", "wall time over the number of passes of the loop"),
+    "seconds_per_evaluation": ("s", "wall time over the mean number of evaluations of a sample, those of the solution"),
     "accepted": ("1", "accepted steps, the mean over the samples"),
     "attempts": ("1", "passes of the loop"),
     "evaluations": ("1", "evaluations of f, the mean over the samples"),

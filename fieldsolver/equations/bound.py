@@ -13,6 +13,7 @@ from fieldsolver.errors import OptionError, ParameterError, listing, nearest
 
 from .field_equation import FieldEquation
 from .lowering import Tape
+from .parameters import Declared
 
 BINDABLE = ("global", "per sample", "spatial")
 
@@ -47,18 +48,21 @@ def value_shape(equation: FieldEquation, name: str) -> tuple[int, ...]:
             f"parameter {name!r} is a {item.place}, which has no value per sample; declare a number, a vector or "
             "fs.Spatial(...) in its place"
         )
-    return (item.components, *item.value.shape[-equation.dimension :]) if item.place == "spatial" else (item.components,)
+    return (
+        (item.components, *item.value.shape[-equation.dimension :]) if item.place == "spatial" else (item.components,)
+    )
 
 
 def bound(equation: FieldEquation, values: Mapping[str, Tensor | Ramp]) -> FieldEquation:
     """The same equation, sharing its weights, with these values in place of the declared ones.
 
-    The values are as meant (not as stored: a positive one is not its logarithm) and may carry a graph. States then have
-    B samples.
+    The values are as meant (not as stored: a positive one is not its logarithm) and may carry a graph. With values per
+    sample, states have B samples.
 
     Args:
         equation: the declared equation, which stays as it is.
-        values: ``(B, C)`` by name, ``(B, C, *grid)`` for `Spatial` parameters, or a `Ramp` of two of these.
+        values: ``(B, C)`` by name, ``(B, C, *grid)`` for `Spatial` parameters, or a `Ramp` of two of these. Without the
+            axis of the samples a value is the same for all.
 
     Raises:
         OptionError: a name that is not known, or has no value per sample.
@@ -66,26 +70,34 @@ def bound(equation: FieldEquation, values: Mapping[str, Tensor | Ramp]) -> Field
     """
     view = object.__new__(_Bound)
     view.__dict__.update(equation.__dict__)
-    view.__dict__["declared"] = dict(equation.declared)
-    view.__dict__["_buffers"] = dict(equation._buffers)
-    view.__dict__["ramps"] = {}
-    for name, given in values.items():
-        value = _packed(equation, name, given)
-        view.declared[name] = replace(equation.declared[name], value=value, transform=None, place="per sample")
-        view._buffers[f"constant_{name}"] = value
-        if isinstance(given, Ramp):
-            view.ramps[name] = (given.t0, given.t1)
+    packed = {name: _packed(equation, name, given) for name, given in values.items()}
+    view.__dict__["declared"] = {
+        name: _declared(equation, item, packed[name]) if name in packed else item
+        for name, item in equation.declared.items()
+    }
+    view.__dict__["_buffers"] = {**equation._buffers, **{f"constant_{name}": packed[name] for name in packed}}
+    view.__dict__["ramps"] = {name: (one.t0, one.t1) for name, one in values.items() if isinstance(one, Ramp)}
     return view
 
 
 def _packed(equation: FieldEquation, name: str, given: Tensor | Ramp) -> Tensor:
     """(B, C, ...), or (B, 2 C, ...) with both ends of a ramp: one tensor, whose rows the loop can select."""
     shape = value_shape(equation, name)
+    # Axes are counted first: comparing B with a size would tell an exporter that the batch must not be of that size.
+    if isinstance(given, Tensor) and given.dim() == len(shape) and tuple(given.shape) == shape:
+        return given.reshape(()) if shape == (1,) else given
     for value in (given.before, given.after) if isinstance(given, Ramp) else (given,):
         if tuple(value.shape[1:]) != shape:
             expected = ", ".join(map(str, shape))
             raise ParameterError(f"{name!r} has shape {tuple(value.shape)}, expected (B, {expected})")
     return torch.cat((given.before, given.after), dim=1) if isinstance(given, Ramp) else given
+
+
+def _declared(equation: FieldEquation, item: Declared, value: Tensor) -> Declared:
+    """A number per sample, or the same for all."""
+    everywhere = "spatial" if item.place == "spatial" else "global"
+    single = value.dim() < 1 + len(value_shape(equation, item.name))
+    return replace(item, value=value, transform=None, place=everywhere if single else "per sample")
 
 
 class _Bound(FieldEquation):

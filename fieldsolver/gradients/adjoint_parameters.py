@@ -36,40 +36,44 @@ class ParameterQuadrature:
     Args:
         unpack: from the state of the backward run to the solution and the adjoint.
         wanted: places of the parameters whose gradients are needed.
-        totals: gradients so far, one for each entry of `wanted`; None is zero.
+        totals: gradients so far, one for each entry of `wanted`, which are added to; None is zero.
+        unit: (B,), what the adjoint of each sample is measured in.
+
+    Attributes:
+        nodes: (S,) places inside a step, from 0 to 1.
+        weights: (S,), their sum is 1.
     """
 
-    def __init__(self, unpack: Unpack, wanted: Sequence[int], totals: list[Tensor | None]) -> None:
-        self._unpack, self.wanted, self.totals = unpack, list(wanted), totals
+    def __init__(self, unpack: Unpack, wanted: Sequence[int], totals: list[Tensor | None], unit: Tensor) -> None:
+        self._unpack, self.wanted, self.totals, self._unit = unpack, list(wanted), totals, unit
 
     def start(self, batch: Batch, method: Method) -> None:
         """Choose the nodes by the order of the interpolant."""
         self._method, self._rest, self._samples = method, batch.rest, batch.rows.size
         nodes, weights = np.polynomial.legendre.leggauss((method.interpolant_order or 0) // 2 + 1)
-        self._nodes, self._weights = (nodes + 1.0) / 2.0, weights / 2.0
+        self.nodes, self.weights = (nodes + 1.0) / 2.0, weights / 2.0
 
     def after(self, attempt: Attempt, ledger: Ledger) -> None:
         """Add the accepted steps; the others are evaluated where the run began, with weight zero."""
         if not self.wanted:
             return
-        step = self._method.extend(attempt.field, attempt.step)
+        step, rows = self._method.extend(attempt.field, attempt.step), attempt.rows
         device = step.y.device
-        dt = torch.from_numpy(attempt.accepted_dt()).to(device)
-        rest = None if attempt.everyone or attempt.accepted.all() else self._resting(attempt.rows, device)
-        for node, weight in zip(self._nodes, self._weights, strict=True):
+        dt, unit = torch.from_numpy(attempt.accepted_dt()).to(device), self._of(self._unit, rows)
+        moved = None if attempt.everyone or attempt.accepted.all() else dt != 0.0
+        for node, weight in zip(self.nodes, self.weights, strict=True):
             t, z = torch.add(step.t, step.dt, alpha=node), self._method.interpolate(step, torch.full_like(dt, node))
-            if rest is not None:
-                z = masked(attempt.accepted, z, rest)
-                t = torch.where(dt != 0.0, t, self._rest.t)
+            if moved is not None:
+                t, z = torch.where(moved, t, self._rest.t), masked(moved, z, self._of(self._rest.y, rows))
             field, y, a = self._unpack(attempt.field, t, z)
-            # The run goes from t1 to t0, the integral from t0 to t1.
-            shares = parameter_gradients(field, t, y, per_sample(dt, a) * a * -weight, self.wanted)
-            self._add(shares, field, attempt.rows)
+            weighted = a * per_sample(-weight * dt * unit, a)  # the run goes from t1 to t0, the integral from t0 to t1
+            self._add(parameter_gradients(field, t, y, weighted, self.wanted), field, rows)
 
-    def _resting(self, rows: np.ndarray, device: torch.device) -> Tensor:
+    def _of(self, values: Tensor, rows: np.ndarray) -> Tensor:
+        """Some of the samples."""
         if rows.size == self._samples:
-            return self._rest.y
-        return self._rest.y.index_select(0, torch.from_numpy(rows).to(device))
+            return values
+        return values.index_select(0, torch.from_numpy(rows).to(values.device))
 
     def _add(self, shares: Sequence[Tensor | None], field: VectorField, rows: np.ndarray) -> None:
         for place, (i, share) in enumerate(zip(self.wanted, shares, strict=True)):

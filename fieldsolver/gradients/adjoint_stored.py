@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -45,9 +47,11 @@ class StoredSolution:
         self._rows.append(attempt.rows[accepted])
 
     def close(self) -> None:
-        """Put the steps together; nothing is added from now on."""
-        everything, rows = _joined(self._steps), np.concatenate(self._rows)
-        self.states = -(-rows.size * (2 + len(everything.k)) // max(self._samples, 1))
+        """Put the steps together; nothing is added from now on, and a second time does nothing."""
+        if not self._steps:
+            return
+        everything, rows = _Steps(self._steps), np.concatenate(self._rows)
+        self.states = -(-rows.size * everything.states // max(self._samples, 1))
         self._everything = everything
         counts = np.bincount(rows, minlength=self._samples)
         order = np.argsort(rows, kind="stable")  # sample after sample, the steps of each in their order
@@ -58,8 +62,9 @@ class StoredSolution:
         where = rows[order], slots
         places[where] = order
         starts[where] = self._direction * everything.t.cpu().numpy()[order]
-        device = everything.y.device
+        device = everything.t.device
         self._places, self._starts = torch.from_numpy(places).to(device), torch.from_numpy(starts).to(device)
+        self._of: tuple[Tensor | None, Tensor, Tensor] = (None, self._starts, self._places)
         self._steps, self._rows = [], []
 
     def __call__(self, t: Tensor, rows: Tensor) -> Tensor:
@@ -69,14 +74,48 @@ class StoredSolution:
             t: (n,) float64, times within the steps of the samples.
             rows: (n,) integers, which samples; each must have made a step.
         """
-        starts = self._starts.index_select(0, rows)
+        if rows is not self._of[0]:
+            self._of = rows, self._starts.index_select(0, rows), self._places.index_select(0, rows)
+        _, starts, places = self._of
         number = torch.searchsorted(starts, (self._direction * t).unsqueeze(1), right=True).sub_(1).clamp_(min=0)
-        step = self._everything.select(self._places.index_select(0, rows).gather(1, number).squeeze(1))
+        step = self._everything.select(places.gather(1, number).squeeze(1))
         return self._method.interpolate(step, (t - step.t) / step.dt)
 
 
-def _joined(steps: list[Step]) -> Step:
-    """One record of all steps, one after the other."""
-    columns = zip(*([step.t, step.dt, step.y, step.y_new, *step.k] for step in steps), strict=True)
-    t, dt, y, y_new, *k = (torch.cat(column) for column in columns)
-    return Step(t=t, dt=dt, y=y, y_new=y_new, error=None, k=k)
+class _Steps:
+    """Many steps in a few tensors: what looks like the state is stored as one, and picked by one operation.
+
+    Args:
+        steps: some steps each, in their order.
+    """
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        first = steps[0]
+        self._alike = [k.shape == first.y.shape and k.dtype == first.y.dtype for k in first.k]
+        self._times = torch.cat([torch.stack([step.t, step.dt], dim=1) for step in steps])
+        self._states = torch.cat([torch.stack(self._of_state(step), dim=1) for step in steps])
+        others = zip(*(self._further(step) for step in steps), strict=True)
+        self._others = [torch.cat(column) for column in others]
+
+    @property
+    def t(self) -> Tensor:
+        """Where the steps start, (M,) float64."""
+        return self._times[:, 0]
+
+    @property
+    def states(self) -> int:
+        """Number of states kept for each step."""
+        return self._states.shape[1]
+
+    def select(self, places: Tensor) -> Step:
+        """Some of the steps, as one record."""
+        t, dt = self._times.index_select(0, places).unbind(1)
+        y, y_new, *alike = self._states.index_select(0, places).unbind(1)
+        among, others = iter(alike), iter([other.index_select(0, places) for other in self._others])
+        return Step(t, dt, y, y_new, None, [next(among) if same else next(others) for same in self._alike])
+
+    def _of_state(self, step: Step) -> list[Tensor]:
+        return [step.y, step.y_new, *(k for k, same in zip(step.k, self._alike, strict=True) if same)]
+
+    def _further(self, step: Step) -> list[Tensor]:
+        return [k for k, same in zip(step.k, self._alike, strict=True) if not same]

@@ -15,8 +15,9 @@ Pontryagin and others, *The mathematical theory of optimal processes* (1962).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,9 +27,10 @@ from torch import Tensor
 from fieldsolver.errors import FieldSolverError, OptionError
 from fieldsolver.methods import Method
 from fieldsolver.methods.protocol import per_sample
-from fieldsolver.stepping import BackwardStatistics, Status, Trajectory, VectorField, integrate
+from fieldsolver.stepping import BackwardStatistics, Observer, Status, Trajectory, VectorField, integrate
 from fieldsolver.stepping.arithmetic import masked
 from fieldsolver.stepping.save_times import SaveTimes
+from fieldsolver.stepping.vector_field import Parameters
 
 from .adjoint_parameters import ParameterQuadrature
 
@@ -36,8 +38,36 @@ PASSED_ON = ("dt", "dt_min", "dt_max", "controller", "land_at", "restart_at", "m
 """Options of the forward solve that hold for the backward one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """A forward solve.
+
+    Attributes:
+        y0: (B, *state), where it started.
+        saved: (T, B, *state), save points.
+        y_end: (B, *state), where it ended.
+        status: (B,), on the host.
+        t_end: (B,) float64, on the host.
+    """
+
+    y0: Tensor
+    saved: Tensor
+    y_end: Tensor
+    status: Tensor
+    t_end: Tensor
+
+
 class Backward(Protocol):
     """How the solution is known while the adjoint is integrated: the difference between the modes."""
+
+    @property
+    def observers(self) -> tuple[Observer, ...]:
+        """What watches the forward solve."""
+        ...
+
+    def options(self, y: Tensor) -> Mapping[str, Any]:
+        """Tolerances and norm of the backward run, for solutions like y (B, *state)."""
+        ...
 
     def field(self, field: VectorField, sources: Tensor) -> VectorField:
         """The right-hand side of the state z that is integrated backward.
@@ -60,9 +90,8 @@ class Backward(Protocol):
         """A stretch has ended with z (B, ...), where the forward solve had y (B, *state)."""
         ...
 
-    @property
-    def options(self) -> Mapping[str, Any]:
-        """Tolerances and norm of the backward run."""
+    def conclude(self, statistics: BackwardStatistics) -> None:
+        """The pass is over."""
         ...
 
 
@@ -74,27 +103,29 @@ class AdjointSweep:
         backward: how the solution is known.
         field: f, bound to the parameters of the solve, without a graph.
         method: the scheme, in both directions.
-        found: the forward solve.
-        y0: (B, *state), where it started.
+        solved: the forward solve.
         span: its start and its end.
         options: those of the forward solve.
         statistics: what is written into.
     """
 
     def __init__(
-        self, name: str, backward: Backward, field: VectorField, method: Method, found: Trajectory, y0: Tensor,
+        self, name: str, backward: Backward, field: VectorField, method: Method, solved: Solved,
         span: tuple[float, float], options: Mapping[str, Any], statistics: BackwardStatistics,
     ) -> None:  # fmt: skip
-        self.name, self.backward, self.method, self.found, self.y0 = name, backward, method, found, y0
+        self.name, self.backward, self.method, self.solved = name, backward, method, solved
         self.t0, self.t1 = span
         self.options = options
         self.save_times = SaveTimes.checked(options.get("save_at"), *span)
         self.field = _counted(field, statistics)
-        self.reached = (found.status == Status.SUCCESS) & (found.t_end == self.t1)
+        self.reached = (solved.status == Status.SUCCESS) & (solved.t_end == self.t1)
+        itself = torch.arange(solved.y0.shape[0])
+        first = int(self.reached.int().argmax()) if self.reached.any() else 0
+        self.sources = torch.where(self.reached, itself, first).to(solved.y0.device)
 
     def run(
-        self, grad_saved: Tensor | None, grad_end: Tensor | None, wanted: tuple[int, ...], ends: tuple[bool, bool]
-    ) -> tuple[Tensor, list[Tensor | None], tuple[Tensor | None, Tensor | None]]:
+        self, grad_saved: Tensor | None, grad_end: Tensor | None, wanted: Sequence[int], ends: tuple[bool, bool]
+    ) -> tuple[Tensor, list[Tensor | None], list[Tensor | None]]:
         """Gradients of y0, of the parameters and of the two ends.
 
         Args:
@@ -108,23 +139,19 @@ class AdjointSweep:
             FieldSolverError: a sample does not come back to t0.
         """
         arriving, at_start = self._arriving(grad_saved, grad_end)
-        a, totals = torch.zeros_like(self.y0), [None] * len(wanted)
-        broken = torch.zeros(self.y0.shape[0], dtype=torch.bool, device=self.y0.device)
-        grad_t1 = self._at_end(arriving.get(self.t1), self.t1, self.found.y_end) if ends[1] else None
-        quadrature = ParameterQuadrature(self.backward.unpack, wanted, totals)
+        totals: list[Tensor | None] = [None] * len(wanted)
+        a, broken = torch.zeros_like(self.solved.y0), torch.zeros_like(self.sources, dtype=torch.bool)
         times = [*sorted(arriving, reverse=self.t1 >= self.t0), self.t0]
-        for start, end in zip(times, times[1:], strict=False):
+        for start, end in pairwise(times if self.reached.any() else ()):
             a = a + arriving[start]
             broken = broken | ~torch.isfinite(a).reshape(a.shape[0], -1).all(dim=1)
-            a = masked(broken, torch.zeros_like(a), a)
-            a = self._stretch(start, end, a, quadrature)
-        grad_t0 = None if not ends[0] else self._at_end(-a, self.t0, self.y0)
+            a = self._stretch(start, end, masked(broken, torch.zeros_like(a), a), wanted, totals)
         if broken.any():  # what is not finite stays so, as in any other backward pass
             a = masked(broken, torch.full_like(a, math.nan), a)
             totals = [torch.full_like(self.field.parameters[i], math.nan) for i in wanted]
-        else:
-            totals = quadrature.totals
-        return a if at_start is None else a + at_start, totals, (grad_t0, grad_t1)
+        grad_t0 = self._at_end(-a, self.t0) if ends[0] else None
+        grad_t1 = self._at_end(arriving[self.t1], self.t1) if ends[1] and self.t1 in arriving else None
+        return a if at_start is None else a + at_start, totals, [grad_t0, grad_t1]
 
     def _arriving(self, grad_saved: Tensor | None, grad_end: Tensor | None) -> tuple[dict[float, Tensor], Tensor | None]:
         """Gradients (B, *state) by the time at which they arrive, those of t0 apart."""
@@ -149,25 +176,70 @@ class AdjointSweep:
                 sample = int(failed[asked][0])
                 raise OptionError(
                     f"gradient={self.name!r} was asked for the gradient of sample {sample}, which ended early, at t = "
-                    f"{self.found.t_end[sample].item():.6g}; leave it out of the loss, or use gradient='checkpointed'"
+                    f"{self.solved.t_end[sample].item():.6g}; leave it out of the loss, or use gradient='checkpointed'"
                 )
 
-    def _stretch(self, start: float, end: float, a: Tensor, quadrature: ParameterQuadrature) -> Tensor:
+    def _stretch(self, start: float, end: float, a: Tensor, wanted: Sequence[int], totals: list[Tensor | None]) -> Tensor:
         """a at the end of a stretch without jumps."""
-        if start == end or not self.reached.any():
+        if start == end:
             return a
-        sources = self._sources()
         size = a.abs().reshape(a.shape[0], -1).amax(dim=1)
-        unit = torch.where(size > 0, size, 1.0)
-        y = self._solution(start).index_select(0, sources)
-        backward = self.backward.field(self.field, sources)
-        z = self.backward.pack(y, a / per_sample(unit, a))
-        scaled = _Scaled(self.backward, unit)
+        unit = torch.where(size > 0, size, torch.ones_like(size))
+        backward = self.backward.field(self.field, self.sources)
+        z = self.backward.pack(self._solution(start), a / per_sample(unit, a))
+        quadrature = ParameterQuadrature(self.backward.unpack, wanted, totals, unit)
+        options = {name: self.options[name] for name in PASSED_ON if name in self.options}
+        if self.options.get("step_times") is not None:
+            options["step_times"] = _between(self.options["step_times"], start, end)
         trajectory = integrate(
-            backward, self.method, z, start, end, fused=True, **self._options(start, end), **self.backward.options,
-            observers=(scaled.observe(quadrature),),
+            backward, self.method, z, start, end, fused=True, observers=(quadrature,), **options,
+            **self.backward.options(a),
         )  # fmt: skip
         self._refuse_lost(trajectory)
-        self.backward.arrived(trajectory.y_end, self._solution(end).index_select(0, sources))
-        _, _, arrived = self.backward.unpack(backward, trajectory.t_end.to(a.device), trajectory.y_end)
-        return arrived * per_sample(unit, a)
+        self.backward.arrived(trajectory.y_end, self._solution(end))
+        times = torch.full((a.shape[0],), end, dtype=torch.float64, device=a.device)
+        return self.backward.unpack(backward, times, trajectory.y_end)[2] * per_sample(unit, a)
+
+    def _solution(self, t: float) -> Tensor:
+        """Of the forward solve at an end or at a save point, (B, *state); of the stand-in where a sample failed."""
+        if t == self.t0:
+            y = self.solved.y0
+        elif t == self.t1:
+            y = self.solved.y_end
+        else:
+            y = self.solved.saved[int(np.flatnonzero(self.save_times.times == t)[0])]
+        return y if self.reached.all() else y.index_select(0, self.sources)
+
+    def _at_end(self, gradient: Tensor, t: float) -> Tensor:
+        """Sum of gradient . f(t, y) over all entries, () float64."""
+        y = self._solution(t)
+        rate = self.field(torch.full((y.shape[0],), t, dtype=torch.float64, device=y.device), y)
+        return torch.sum(gradient.conj() * rate).real.double()
+
+    def _refuse_lost(self, trajectory: Trajectory) -> None:
+        lost = torch.nonzero((trajectory.status != Status.SUCCESS) & self.reached).flatten()
+        if lost.numel():
+            sample = int(lost[0])
+            raise FieldSolverError(
+                f"the backward pass of gradient={self.name!r} ended early in sample {sample}, at t = "
+                f"{trajectory.t_end[sample].item():.6g}: {Status(int(trajectory.status[sample])).sentence} Or use "
+                "gradient='checkpointed', which integrates nothing backward."
+            )
+
+
+def _counted(field: VectorField, statistics: BackwardStatistics) -> VectorField:
+    """The same field, every evaluation of which is entered."""
+
+    def function(parameters: Parameters, t: Tensor, y: Tensor) -> Tensor:
+        statistics.nfev += 1
+        return field.function(parameters, t, y)
+
+    return replace(field, function=function)
+
+
+def _between(step_times: Tensor, start: float, end: float) -> Tensor:
+    """The given times inside a stretch, in its direction, with both its ends."""
+    times = torch.as_tensor(step_times, dtype=torch.float64).detach().cpu().numpy()
+    inside = times[(times > min(start, end)) & (times < max(start, end))]
+    ordered = np.unique([start, *inside, end])
+    return torch.from_numpy(ordered if end > start else ordered[::-1].copy())

@@ -14,9 +14,8 @@ recurrence goes back to Griewank, Optim. Methods Softw. 1 (1992) 35-54.
 
 from __future__ import annotations
 
-from math import comb
-
-import numpy as np
+from functools import lru_cache
+from math import comb, isqrt
 
 
 def beta(slots: int, repeats: int) -> int:
@@ -28,6 +27,8 @@ def repetitions(steps: int, slots: int) -> int:
     """r, how often the busiest of l steps is made with c slots."""
     if slots == 1:
         return steps - 1
+    if slots == 2:  # (r + 1) (r + 2) >= 2 l
+        return (isqrt(8 * steps - 7) - 1) // 2
     repeats, reach = 0, 1
     while reach < steps:
         repeats += 1
@@ -35,23 +36,11 @@ def repetitions(steps: int, slots: int) -> int:
     return repeats
 
 
+@lru_cache(maxsize=1 << 16)
 def advances(steps: int, slots: int) -> int:
-    """T(l, c), for l >= 1 steps and c >= 1 slots."""
+    """T(l, c), for l >= 1 steps and c >= 1 slots; 0 for none."""
     repeats = repetitions(steps, slots)
     return repeats * steps - beta(slots + 1, repeats - 1)
-
-
-def advances_each(steps: np.ndarray, slots: np.ndarray) -> np.ndarray:
-    """T(l, c) of many pairs of integers; 0 where there are no steps."""
-    repeats, reach = np.zeros_like(steps), np.ones_like(steps)
-    short = np.flatnonzero((reach < steps) & (slots > 1))
-    while short.size:
-        repeats[short] += 1
-        reach[short] = reach[short] * (slots[short] + repeats[short]) // repeats[short]
-        short = short[reach[short] < steps[short]]
-    # beta(c + 1, r - 1) = beta(c, r) r / (c + 1)
-    several = repeats * steps - reach * repeats // (slots + 1)
-    return np.where(slots == 1, steps * (steps - 1) // 2, several)
 
 
 def next_kept(steps: int, slots: int) -> int:

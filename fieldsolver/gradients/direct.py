@@ -1,8 +1,9 @@
 """Exact gradient of the discrete solution by recording every accepted step: memory grows with their number.
 
-The step sizes are constants of the gradient: differentiating through their choice would add noise of the controller and
-the graph of all rejected steps. So an adaptive solve first finds its steps without a graph, then replays the accepted
-ones with one. Supports captured tensors, dense output and higher derivatives.
+The step sizes are constants of the gradient: differentiating through their choice would add noise of the controller.
+Rejected steps leave no graph: on the host the loop makes an attempt again without the samples that rejected it, which
+costs nothing where nobody does; on a device, where it does not wait to learn who did, the steps are found without a
+graph, and the accepted ones repeated with one. Supports captured tensors, dense output and higher derivatives.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def direct(
     if ends is None and not tracks_gradients(field, t0, y0, options.get("events", ())):
         return without_gradient(field, method, y0, t0, t1, **options)
     options["ends"] = ends
-    if options.get("replay") is not None or (y0.device.type == "cpu" and not options.get("events")):
+    if y0.device.type == "cpu" or options.get("replay") is not None:
         return integrate(field, method, y0, t0, t1, **options)
     if options.get("dt") is not None or options.get("step_times") is not None:
         # The steps are known beforehand: one pass does, unless a sample fails. The graph of its failed step holds

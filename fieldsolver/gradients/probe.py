@@ -9,18 +9,31 @@ import torch
 from torch import Tensor
 
 from fieldsolver.errors import OptionError
-from fieldsolver.stepping import VectorField
+from fieldsolver.methods.transformed import in_forward_mode, in_transform, is_traced
+from fieldsolver.stepping import Ends, VectorField
 from fieldsolver.stepping.events import EventFunction
 from fieldsolver.stepping.random_numbers import undisturbed
 
 
 def tracks_gradients(field: VectorField, t0: float, y0: Tensor, events: Sequence[EventFunction] = ()) -> bool:
-    """Whether f(t0, y0), or a condition or reset of the events, carries a graph: through y0, parameters or captures."""
+    """Whether f(t0, y0), or a condition or reset of the events, carries a graph: through y0, parameters or captures.
+
+    What is inside a transform of torch.func counts as such.
+    """
+    if is_transformed(field, t0, y0):
+        return True
     if not torch.is_grad_enabled():
         return False
     if y0.requires_grad or any(p.requires_grad for p in field.parameters) or captures_gradients(field, t0, y0):
         return True
     return captured_by_events(field, t0, y0, events) is not None
+
+
+def is_transformed(field: VectorField, t0: float, y0: Tensor, ends: Ends | None = None) -> bool:
+    """Whether f(t0, y0) or the ends are inside a transform of torch.func, or carry a tangent of forward mode."""
+    if not in_transform():
+        return False
+    return any(is_traced(x) for x in (y0, *(ends or ()), *field.parameters)) or is_traced(_rate(field, t0, y0))
 
 
 def captured_by_events(field: VectorField, t0: float, y0: Tensor, events: Sequence[EventFunction]) -> str | None:
@@ -35,20 +48,30 @@ def captured_by_events(field: VectorField, t0: float, y0: Tensor, events: Sequen
 def captures_gradients(field: VectorField, t0: float, y0: Tensor) -> bool:
     """Whether f depends on tensors that require a gradient beyond y0 and the parameters."""
     hidden = field.with_parameters(tuple(parameter.detach() for parameter in field.parameters))
+    with torch.enable_grad():
+        return _rate(hidden, t0, y0.detach()).requires_grad
+
+
+def _rate(field: VectorField, t0: float, y0: Tensor) -> Tensor:
+    """f(t0, y0) without a trace; what is no tensor is refused by the loop's first check."""
     t = torch.full((y0.shape[0],), t0, dtype=torch.float64, device=y0.device)
-    with torch.enable_grad(), undisturbed(y0.device):
-        output = hidden(t, y0.detach())
-    return isinstance(output, Tensor) and output.requires_grad  # what is no tensor is refused by the loop's first check
+    with undisturbed(y0.device):
+        rate = field(t, y0)
+    return rate if isinstance(rate, Tensor) else t
 
 
 def refuse_captured_gradients(
     field: VectorField, t0: float, y0: Tensor, mode: str, events: Sequence[EventFunction] = ()
 ) -> None:
-    """Refuse a field, or events, whose captured tensors would silently get no gradient.
+    """Refuse a field, or events, whose captured tensors would silently get no gradient, and forward-mode derivatives.
 
     Raises:
-        OptionError: f or an event captures a tensor that requires a gradient.
+        OptionError: f or an event captures a tensor that requires a gradient, or forward mode is under way.
     """
+    if in_forward_mode() and is_transformed(field, t0, y0):
+        raise OptionError(
+            f"gradient={mode!r} has no forward-mode derivative (jvp, jacfwd, hessian); use gradient='direct'"
+        )
     name = captured_by_events(field, t0, y0, events) if torch.is_grad_enabled() else None
     if name is not None:
         raise OptionError(

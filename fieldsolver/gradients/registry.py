@@ -12,15 +12,23 @@ from fieldsolver.errors import OptionError, listing, nearest
 from fieldsolver.methods import Method
 from fieldsolver.stepping import Trajectory, VectorField
 
+from .backsolve import Backsolve
 from .checkpointed import Checkpointed
 from .direct import Direct
+from .implicit import Implicit
 from .mode import GradientMode
 from .none import NoGradient
+from .quadrature import Quadrature
+from .reversible import Reversible
 
 _MODES: tuple[GradientMode, ...] = (
+    Backsolve(),
     Checkpointed(),
     Direct(),
+    Implicit(),
     NoGradient(),
+    Quadrature(),
+    Reversible(),
 )
 
 GRADIENTS: Mapping[str, GradientMode] = MappingProxyType({mode.name: mode for mode in _MODES})

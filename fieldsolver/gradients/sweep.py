@@ -1,165 +1,181 @@
-"""The backward sweep of a checkpointed solve: segment by segment, from the last row to the first."""
+"""The backward sweep of a solve: row by row, from the last one to the first."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from itertools import zip_longest
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fieldsolver.methods import Method
-from fieldsolver.stepping import VectorField
-from fieldsolver.stepping.events import EventFunction
 from fieldsolver.stepping.random_numbers import undisturbed
 from fieldsolver.stepping.save_times import SaveTimes
 
-from .checkpoints import CheckpointRecorder
-from .segments import Adjoint, EventGradients, Saved, Segment
+from .repetition import Part, Repetition
+from .row_adjoint import Adjoint, Arriving, EventGradients, Saved, Totals, pull_back
+from .states import StateSource
+
+
+class SweepResult(NamedTuple):
+    """Gradients; None is zero.
+
+    Attributes:
+        y0: (B, *state).
+        parameters: of all parameters, those that are not wanted included.
+        t0: ().
+        t1: ().
+    """
+
+    y0: Tensor | None
+    parameters: list[Tensor | None]
+    t0: Tensor | None
+    t1: Tensor | None
 
 
 class Sweep:
     """Carries the adjoint from the end of a solve to its start.
 
     Args:
-        field: the right-hand side, with the parameters of the solve.
-        method: the scheme.
-        recorder: rows and checkpoints of the forward pass.
-        save_times: the save points of the forward pass.
-        wanted: for each parameter, whether its gradient is needed.
-        events: what was looked for.
+        repetition: makes the rows again.
+        source: knows the states at their starts.
+        save_times: the save points of the run.
+        ends_wanted: whether gradients of t0 and t1 are needed.
     """
 
     def __init__(
-        self, field: VectorField, method: Method, recorder: CheckpointRecorder, save_times: SaveTimes,
-        wanted: tuple[bool, ...], events: Sequence[EventFunction] = (),
-    ) -> None:  # fmt: skip
-        self.events = events
-        self.field, self.method, self.recorder, self.save_times = field, method, recorder, save_times
-        self.wanted = [i for i, needed in enumerate(wanted) if needed]
-        self.gradients: list[Tensor | None] = [None] * len(wanted)
+        self, repetition: Repetition, source: StateSource, save_times: SaveTimes, *, ends_wanted: bool = False
+    ) -> None:
+        self._repetition, self._source, self._save_times = repetition, source, save_times
+        self._rows, self._ends_wanted = repetition.record.rows, ends_wanted
         self._due = self._plan_saves()
 
     def run(
         self, grad_end: Tensor | None, grad_saved: Tensor | None, logged: EventGradients = (None, None, None)
-    ) -> tuple[Tensor | None, list[Tensor | None]]:
-        """Gradients of y0 and of the parameters.
+    ) -> SweepResult:
+        """All gradients.
 
         Args:
-            grad_end: (B, *state), gradient of y_end; None is zero.
-            grad_saved: (T, B, *state), gradient of the save points; None is zero.
+            grad_end: (B, *state), gradient of y_end.
+            grad_saved: (T, B, *state), gradient of the save points.
             logged: gradients of the logged events, in the order in which they were noted.
         """
-        self._logged = logged
-        adjoint, end = Adjoint(grad_end), len(self.recorder.rows)
-        with undisturbed(self.recorder.rest.y.device):
-            for start in sorted(self.recorder.stored, reverse=True):
-                if start < end:
-                    adjoint, end = self._pull_back_segment(start, end, adjoint, grad_saved), start
-        grad_y0 = adjoint.y
-        if grad_saved is not None and self.save_times.first:
-            at_start = grad_saved[: self.save_times.first].sum(0)  # these save points are y0 itself
-            grad_y0 = at_start if grad_y0 is None else grad_y0 + at_start
-        return grad_y0, self.gradients
+        repetition, self._saved, self._logged = self._repetition, grad_saved, logged
+        whole, adjoint, part = Adjoint(grad_end), Adjoint(None), None
+        totals: Totals = [None] * (1 + len(repetition.wanted))
+        with undisturbed(repetition.record.rest.y.device):
+            for number in range(len(self._rows) - 1, -1, -1):
+                now = repetition.part(self._rows[number])
+                if now is not part:
+                    whole, totals = self._put_back(part, whole, adjoint, totals)
+                    adjoint, totals = self._pick(now, whole, totals)
+                    part = now
+                arriving = self._arriving(number)
+                if not (adjoint.zero and arriving.nothing):
+                    start = self._source.before(number)
+                    adjoint, totals = pull_back(repetition, number, start, adjoint, arriving, totals)
+            whole, totals = self._put_back(part, whole, adjoint, totals)
+        return self._result(whole, totals)
 
-    def _plan_saves(self) -> list[tuple[np.ndarray, np.ndarray] | None]:
-        """For every row the save points inside it, as pairs (index of the time, place of the sample)."""
-        following = self.save_times.start(self.recorder.rest.y.shape[0])
-        plan = []
-        for row in self.recorder.rows:
-            due = self.save_times.due(following, row.t_new, row.dt != 0.0)
-            if due is not None:
-                following += np.bincount(due[1], minlength=following.size)
-            plan.append(due)
+    def _plan_saves(self) -> list[_Due | None]:
+        """For every row the save points inside it."""
+        following = self._save_times.start(self._repetition.record.samples)
+        walls, plan = self._save_times.walls(following), []
+        for row in self._rows:
+            due = None
+            if self._save_times.any_due(walls[row.rows], row.t_new):
+                due = self._save_times.due(following[row.rows], row.t_new, row.dt != 0.0)
+            if due is None:
+                plan.append(None)
+                continue
+            index, sample = due
+            times = self._save_times.times[index]
+            inside = row.interruption is not None or bool((times != row.t_new[sample]).any())
+            plan.append(_Due(index, sample, row.rows[sample], times, inside))
+            following[row.rows] += np.bincount(sample, minlength=row.rows.size)
+            walls = self._save_times.walls(following)
         return plan
 
-    def _pull_back_segment(self, start: int, end: int, adjoint: Adjoint, grad_saved: Tensor | None) -> Adjoint:
-        members = self._members(start, end)
-        segment = self._segment(start, end, members)
-        part = Adjoint(members.pick(adjoint.y), tuple(members.pick(p) for p in adjoint.memory))
-        for number in range(end - 1, start - 1, -1):
-            saved = self._saved_in(number, members, grad_saved)
-            part, shares = segment.pull_back(number - start, part, saved, self._logged_in(number))
-            self._add(shares, members)
-        carried = zip_longest(adjoint.memory, part.memory)
-        memory = tuple(members.put_back(whole, some) for whole, some in carried)
-        return Adjoint(members.put_back(adjoint.y, part.y), memory)
+    def _arriving(self, number: int) -> Arriving:
+        repetition, row = self._repetition, self._rows[number]
+        return Arriving(
+            saved=self._saved_in(number),
+            logged=self._logged_in(number),
+            carries_on=repetition.can_omit and number > 0 and self._carries_on(number),
+            last_rate=not repetition.can_omit or self._reads_last_rate(number),
+            moves_end=self._ends_wanted and bool(row.arriving(repetition.t1).any()),
+        )
 
-    def _members(self, start: int, end: int) -> Members:
-        """The samples that move; all of them where the field cannot be restricted or most move anyway."""
-        moving = np.any([row.dt != 0.0 for row in self.recorder.rows[start:end]], axis=0)
-        everyone = not self.field.selectable or 2 * np.count_nonzero(moving) >= moving.size
-        return Members(np.flatnonzero(moving | everyone), moving.size, self.recorder.rest.y.device)
+    def _carries_on(self, number: int) -> bool:
+        """Whether the last derivative of the row before is made anyway, for every sample that moves in this one."""
+        if not self._reads_last_rate(number - 1):
+            return False
+        before, row = self._rows[number - 1], self._rows[number]
+        movers = np.searchsorted(before.rows, row.rows[row.dt != 0.0])
+        return bool((before.dt[movers] != 0.0).all())
 
-    def _segment(self, start: int, end: int, members: Members) -> Segment:
-        stored, rest, field = self.recorder.stored[start], self.recorder.rest, self.field
-        rows = self.recorder.rows[start:end]
-        if not members.everyone:
-            stored, rest, field = (
-                stored.select(members.places),
-                rest.select(members.places),
-                field.select(members.places),
-            )
-            rows = [row.select(members.rows) for row in rows]
-        leaves = tuple(p.detach().requires_grad_(i in self.wanted) for i, p in enumerate(field.parameters))
-        return Segment(field.with_parameters(leaves), self.method, rest, rows, stored, self.wanted, self.events)
+    def _reads_last_rate(self, number: int) -> bool:
+        """Whether dense output needs the last derivative of a row."""
+        due = self._due[number]
+        return self._rows[number].events() > 0 or (self._saved is not None and due is not None and due.inside)
+
+    def _saved_in(self, number: int) -> Saved | None:
+        due = self._due[number]
+        if due is None or self._saved is None:
+            return None
+        places = (torch.from_numpy(values).to(self._saved.device) for values in (due.index, due.row))
+        return Saved(due.times, due.sample, self._saved[tuple(places)], due.inside)
 
     def _logged_in(self, number: int) -> EventGradients | None:
         """Gradients of the events that were noted in one row."""
-        row = self.recorder.rows[number]
-        count = 0 if row.interruption is None else row.interruption.events()
+        row = self._rows[number]
+        count = row.events()
         if count == 0 or all(gradient is None for gradient in self._logged):
             return None
         t, before, after = (None if g is None else g[row.noted : row.noted + count] for g in self._logged)
         return t, before, after
 
-    def _saved_in(self, number: int, members: Members, grad_saved: Tensor | None) -> Saved | None:
-        due = self._due[number]
-        if due is None or grad_saved is None:
-            return None
-        index, sample = due
-        places = (torch.from_numpy(values).to(grad_saved.device) for values in (index, sample))
-        gradient = grad_saved[tuple(places)]
-        return Saved(self.save_times.times[index], np.searchsorted(members.rows, sample), gradient)
+    def _pick(self, part: Part, whole: Adjoint, totals: Totals) -> tuple[Adjoint, Totals]:
+        """From all samples to those of a row."""
+        adjoint = Adjoint(part.pick(whole.y), tuple(map(part.pick, whole.memory)), part.pick(whole.offset))
+        own = (part.pick(total) if by_sample else total for total, by_sample in self._by_sample(totals))
+        return adjoint, [*own, totals[-1]]
 
-    def _add(self, shares: tuple[Tensor | None, ...], members: Members) -> None:
-        """Add one row's share to the gradients of the parameters."""
-        for i, share in zip(self.wanted, shares, strict=True):
-            if share is None:
-                continue
-            if not members.everyone and self.field.per_sample is not None and self.field.per_sample[i]:
-                share = torch.zeros_like(self.field.parameters[i]).index_copy_(0, members.places, share)
-            total = self.gradients[i]
-            self.gradients[i] = share if total is None else total + share
+    def _put_back(self, part: Part | None, whole: Adjoint, adjoint: Adjoint, totals: Totals) -> tuple[Adjoint, Totals]:
+        """The other way."""
+        if part is None:
+            return whole, totals
+
+        def full(before: Tensor | None, own: Tensor | None) -> Tensor | None:
+            return part.put_back(before, own, self._repetition.record.samples)
+
+        memory = tuple(full(*pair) for pair in zip_longest(whole.memory, adjoint.memory))
+        put = (full(None, total) if by_sample else total for total, by_sample in self._by_sample(totals))
+        return Adjoint(full(whole.y, adjoint.y), memory, full(whole.offset, adjoint.offset)), [*put, totals[-1]]
+
+    def _by_sample(self, totals: Totals) -> Iterator[tuple[Tensor | None, bool]]:
+        """Each total of a parameter, and whether there is one value per sample."""
+        flags = self._repetition.field.per_sample
+        wanted = zip(self._repetition.wanted, totals, strict=False)
+        return ((total, flags is not None and flags[i]) for i, total in wanted)
+
+    def _result(self, whole: Adjoint, totals: Totals) -> SweepResult:
+        grad_y0, first = whole.y, self._save_times.first
+        if self._saved is not None and first:
+            at_start = self._saved[:first].sum(0)  # these save points are y0 itself
+            grad_y0 = at_start if grad_y0 is None else grad_y0 + at_start
+        parameters: list[Tensor | None] = [None] * len(self._repetition.field.parameters)
+        for place, total in zip(self._repetition.wanted, totals, strict=False):
+            parameters[place] = total
+        return SweepResult(grad_y0, parameters, None if whole.offset is None else whole.offset.sum(), totals[-1])
 
 
-class Members:
-    """The n samples that move in a segment; the others only hand their adjoint on.
+class _Due(NamedTuple):
+    """P save points in one row: which times, which samples (in the row and in the batch), and whether dense output."""
 
-    Args:
-        rows: (n,) host integers, increasing: their places among the B samples.
-        samples: B.
-        device: of the states.
-    """
-
-    def __init__(self, rows: np.ndarray, samples: int, device: torch.device) -> None:
-        self.rows = rows
-        self.samples = samples
-        self.everyone = rows.size == samples
-        self.places = torch.from_numpy(rows).to(device)
-
-    def pick(self, full: Tensor | None) -> Tensor | None:
-        """(B, *state) -> (n, *state)."""
-        return full if full is None or self.everyone else full.index_select(0, self.places)
-
-    def put_back(self, full: Tensor | None, part: Tensor | None) -> Tensor | None:
-        """(n, *state) into a copy of (B, *state); None is zero."""
-        if self.everyone:
-            return part
-        known = part if full is None else full
-        if known is None:
-            return None
-        full = known.new_zeros((self.samples, *known.shape[1:])) if full is None else full
-        part = known.new_zeros((self.rows.size, *known.shape[1:])) if part is None else part
-        return full.index_copy(0, self.places, part)
+    index: np.ndarray
+    sample: np.ndarray
+    row: np.ndarray
+    times: np.ndarray
+    inside: bool

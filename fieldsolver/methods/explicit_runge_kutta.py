@@ -123,13 +123,15 @@ class ExplicitRungeKutta:
         """
         if self._interpolant is None:
             raise OptionError(f"method {self.name!r} has no interpolant; save only at step ends")
-        if len(step.k) != len(self._interpolant):
+        stages, degree = self._interpolant.values.shape
+        if len(step.k) != stages:
             raise OptionError(
-                f"the step has {len(step.k)} stages, the interpolant of {self.name!r} needs {len(self._interpolant)}; "
+                f"the step has {len(step.k)} stages, the interpolant of {self.name!r} needs {stages}; "
                 "call extend(f, step) first"
             )
-        powers = theta.unsqueeze(0) ** torch.arange(1, 1 + self._interpolant.shape[1]).to(theta).unsqueeze(1)
-        weights = self._interpolant.to(theta.device) @ powers * step.dt  # (S, B): h b_i(theta)
+        exponents = torch.arange(1, 1 + degree, dtype=theta.dtype, device=theta.device)
+        powers = theta.unsqueeze(0) ** exponents.unsqueeze(1)
+        weights = self._interpolant.on(theta.device, theta.dtype) @ powers * step.dt  # (S, B): h b_i(theta)
         y = step.y
         for weight, k in zip(weights, step.k, strict=True):
             y = torch.addcmul(y, per_sample(weight, y), k)
@@ -169,10 +171,10 @@ def _error_order(tableau: ButcherTableau) -> int | None:
     return order if tableau.coarse_order is None else 2 * order - tableau.coarse_order
 
 
-def _interpolant_matrix(tableau: ButcherTableau) -> Tensor | None:
+def _interpolant_matrix(tableau: ButcherTableau) -> Table | None:
     """(S, D) float64: the coefficient of theta^(d+1) in b_i(theta)."""
     if tableau.interpolant is None:
         return None
     width = max(len(row) for row in tableau.interpolant)
     rows = [[float(value) for value in row] + [0.0] * (width - len(row)) for row in tableau.interpolant]
-    return torch.tensor(rows, dtype=torch.float64)
+    return Table(torch.tensor(rows, dtype=torch.float64))

@@ -15,6 +15,7 @@ from torch.autograd import forward_ad
 from .explicit_runge_kutta import ExplicitRungeKutta
 from .host_stages import Row, open_stages
 from .protocol import Function, Memory, Method, Step
+from .transformed import is_functorch_wrapped_tensor, numbers_of
 
 HOST_ENTRIES = 1 << 12
 """Entries of one state up to which this pays. The size of the batch plays no part: a sample's numbers must not depend
@@ -76,13 +77,17 @@ def on_host(method: Method, y: Tensor, k1: Tensor) -> Method:
 
 
 def as_array(x: Tensor) -> np.ndarray:
-    """The numbers of a tensor on the host; a graph is left behind."""
+    """The numbers of a tensor on the host; a graph is left behind.
+
+    Raises:
+        OptionError: they are those of many tensors at once, under torch.func.vmap.
+    """
     if x.requires_grad:
         x = x.detach()
     try:
         return x.numpy()
-    except RuntimeError:  # a negated view, for one
-        return x.numpy(force=True)
+    except RuntimeError:  # a negated view, for one, or a tensor inside a transform of torch.func
+        return numbers_of(x) if is_functorch_wrapped_tensor(x) else x.numpy(force=True)
 
 
 @cache
@@ -99,6 +104,6 @@ def _suits(x: Tensor) -> bool:
         and x.is_contiguous()
         and 0 < x.numel() <= HOST_ENTRIES * x.shape[0]
         and not torch.compiler.is_compiling()
-        and not torch._C._functorch.is_functorch_wrapped_tensor(x)
+        and not is_functorch_wrapped_tensor(x)
         and forward_ad.unpack_dual(x).tangent is None
     )

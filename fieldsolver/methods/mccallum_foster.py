@@ -12,7 +12,8 @@ and back::
     y = (y_new - (1 - lambda) z - Psi_h(t, z)) / lambda
 
 It starts with z = y. The coupling pulls y and z together, without it their difference would be undamped; the inverse
-amplifies that difference by 1 / lambda per step, so lambda is close to 1.
+amplifies that difference by 1 / lambda per step, so lambda is close to 1. For odd p the error of y changes its sign after
+about 1 / (1 - lambda) steps: at first y follows the base method, in the end z, which follows its adjoint.
 
 Error estimate: that of the base method, from the stages of Psi_h. Where the base reuses its last stage (FSAL), the first
 stage f(t + h, y_new) of Psi_-h takes its place; they differ by O(h^(p+1)). Dense output: that of the base method along
@@ -158,7 +159,7 @@ class McCallumFoster:
 
     def _pull_of(self, dt: Tensor, y: Tensor) -> Tensor:
         """1 - lambda for the samples that move, 0 for the others, as a factor of the state."""
-        return step_size(self._pull * (dt != 0.0), y)
+        return step_size(self._pull * (dt != 0.0).to(dt.dtype), y)
 
 
 def _without_last(tableau: ButcherTableau) -> ButcherTableau:

@@ -128,7 +128,7 @@ class ReversibleHeun:
 
 def _twice(dt: Tensor, y: Tensor) -> Tensor:
     """2 for the samples that move, 0 for the others, as a factor of the state."""
-    return step_size(2.0 * (dt != 0.0), y)
+    return step_size(2.0 * (dt != 0.0).to(dt.dtype), y)
 
 
 class ImaginaryUnitInterval:

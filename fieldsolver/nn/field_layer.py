@@ -2,41 +2,57 @@
 
 from __future__ import annotations
 
-import math
-import os
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import OptionError
-from fieldsolver.gradients import GradientMode, get_gradient
+from fieldsolver.gradients import GradientMode
 from fieldsolver.solve import Solution, solve
-from fieldsolver.solve.options import check_step, check_tolerances, choose_method
-from fieldsolver.solve.stability_limit import CHECKS, check_fixed_step
+from fieldsolver.solve.options import times_inside
+from fieldsolver.stepping import CompiledMethod
 
-from .weights import load_weights, save_weights
+from .equation_layer import EquationLayer, Fed, State
+from .layer_report import LayerReport, report_of_run
+from .precision import solving
+from .readout import Selection
+from .run import Span, run
+from .run_options import checked_duration, for_this_call, refuse_endings, run_options, shown
+from .samples import Samples, refuse_own_samples
 
 
-class FieldLayer(nn.Module):
-    """Maps an initial state to the state after `duration`.
+class FieldLayer(EquationLayer):
+    """Maps an initial state, or inputs, or both, to the state after `duration`.
 
-    Every sample of the batch is integrated by itself: neighbours change nothing. The gradient is that of the discrete
-    solution.
+    Every sample of the batch is integrated by itself: neighbours change nothing. Nothing is remembered between calls.
+
+    * ``layer(state)``: the input is the initial state.
+    * ``layer(x)`` with ``inputs="I", initial=0.0``: the input is the forcing; the start is the same for all.
+    * ``layer(x, state)`` with ``inputs="I"``: both.
+
+    Under `torch.autocast` the solve keeps float32; see `Autocast`. Float16 and bfloat16 inputs then become float32.
 
     Args:
         equation: the dynamics; its parameters and modules are the layer's parameters.
-        duration: how long to run, in the equation's time; 0 passes the input through (the zero-dynamics ablation).
-        method: name of the scheme.
+        duration: how long to run, in the equation's time; 0 passes the state through (the zero-dynamics ablation).
+        inputs: names of parameters of the equation that are fed at every call, one value per sample, constant over the
+            run. Of these, the equation's own value counts where the layer is not involved.
+        initial: where to start if the call does not say it: fields, or a number for all of them.
+        learn_initial: make the initial state a parameter.
+        readout: which fields are returned, a name or several, or component numbers per field: ``{"phi": [0, 1]}``;
+            None: the whole state.
+        save_at: times within ``[0, duration]`` at which the read-out is returned; None: at the end only.
+        method: name of the scheme, or `fs.CompiledMethod` of one.
         dt: fixed step; None lets the method choose its steps.
         rtol: relative tolerance of adaptive steps.
         atol: absolute tolerance of adaptive steps.
-        gradient: ``"checkpointed"`` (bounded memory) or ``"direct"`` (stores every step).
+        gradient: a mode by name, or an object with its options, such as ``fs.gradients.Checkpointed(states=16)``.
         max_steps: attempted steps per sample.
-        check: what to do about an unstable fixed step, as in `solve`; judged with the parameters of this moment.
+        check: what to do about an unstable fixed step, as in `solve`; judged at construction, and while training
+            moves the coefficients judged again from time to time, with a warning.
 
     Raises:
         OptionError, StabilityError: at construction, for options that cannot work.
@@ -47,7 +63,12 @@ class FieldLayer(nn.Module):
         equation: FieldEquation,
         *,
         duration: float = 1.0,
-        method: str = "auto",
+        inputs: str | Sequence[str] = (),
+        initial: Mapping[str, Any] | float | None = None,
+        learn_initial: bool = False,
+        readout: Selection = None,
+        save_at: Tensor | Sequence[float] | None = None,
+        method: str | CompiledMethod = "auto",
         dt: float | None = None,
         rtol: float = 1e-4,
         atol: float = 1e-6,
@@ -55,79 +76,77 @@ class FieldLayer(nn.Module):
         max_steps: int = 10_000,
         check: str = "refuse",
     ) -> None:
-        super().__init__()
-        if not isinstance(equation, FieldEquation):
-            raise OptionError(f"a FieldLayer needs a FieldEquation, got {type(equation).__name__}")
-        if not isinstance(duration, (int, float)) or not (math.isfinite(duration) and duration >= 0):
-            raise OptionError(f"duration is a time that is not negative, got {duration!r}")
-        ending = [event.name for event in equation.events if event.event.terminal]
-        if ending:
-            raise OptionError(
-                f"event {ending[0]!r} ends samples before the duration is over, and a FieldLayer returns the state "
-                "there; declare the equation without it, or call fs.solve"
-            )
-        scheme, _ = choose_method(method, dt)
-        check_step(dt)
-        check_tolerances(rtol, atol)
-        mode = get_gradient(gradient)
-        mode.check(scheme, equation, float(duration))
-        if check not in CHECKS:
-            raise OptionError(f"check is one of {CHECKS}, got {check!r}")
-        if max_steps < 1:
-            raise OptionError(f"max_steps is at least 1, got {max_steps!r}")
-        if dt is not None:
-            check_fixed_step(equation, scheme, dt, check)
-        self.equation = equation
-        self.duration = float(duration)
-        self.options: dict[str, Any] = {
-            "method": scheme.name,
-            "dt": dt,
-            "rtol": rtol,
-            "atol": atol,
-            "gradient": mode,
-            "max_steps": max_steps,
-        }
+        super().__init__(equation, inputs=inputs, initial=initial, learn_initial=learn_initial, readout=readout)
+        refuse_endings(equation, "FieldLayer")
+        self.duration = checked_duration("duration", duration, zero=True)
+        self.save_at = None if save_at is None else times_inside("save_at", save_at, 0.0, self.duration).tolist()
+        self.options = run_options(
+            equation, span=self.duration, method=method, dt=dt, rtol=rtol, atol=atol, gradient=gradient,
+            max_steps=max_steps, check=check,
+        )  # fmt: skip
+        self.check = check
+        times = (self.duration,) if self.save_at is None else tuple(self.save_at)
+        self._span = Span.of(self.duration, times, dt) if self.duration else None  # without time there are no steps
 
-    def forward(self, state: Tensor | Mapping[str, Any]) -> Tensor:
-        """``(*batch, C, *grid)`` or a dict of fields -> ``(*batch, C, *grid)``."""
-        if self.duration == 0:
-            return self.equation.pack(state)
-        # Stability was judged at construction; judging again at every call would cost more than a small layer.
-        return self._solve(state, [self.duration]).y[0]
+    def forward(self, x: State | Fed, state: State | None = None, *, mask: Tensor | None = None) -> Tensor:
+        """The read-out ``(*batch, c, *grid)``, or ``(*batch, T, c, *grid)`` with `save_at`.
 
-    def trajectory(self, state: Tensor | Mapping[str, Any], saves: int = 11) -> Solution:
-        """The whole evolution at `saves` equidistant times, as a `Solution`."""
+        Args:
+            x: without inputs the state; with inputs a tensor ``(*batch, C)``, for a `Spatial` one ``(*batch, C,
+                *grid)``, or a dict of these if there are several.
+            state: ``(*batch, C, *grid)`` or a dict of fields; None starts from `initial`. What has no batch axes, input
+                or state, is the same for all samples.
+            mask: bool ``(*batch)``; where it is false the sample is not solved, its output is zero, and nothing depends
+                on what it holds.
+
+        Raises:
+            OptionError, StateError: arguments that do not fit.
+            SolveFailed: a sample ended early.
+        """
+        with solving(x, state) as (x, state):
+            samples = self._masked(self._samples(x, state), mask)
+            saved = self._saved(samples)  # (T, rows, C, *grid)
+            read = self.readout(saved.select(0, 0) if self.save_at is None else saved.transpose(0, 1))
+            return samples.to_user(samples.everyone(read))
+
+    def trajectory(self, x: State | Fed, saves: int = 11, *, state: State | None = None) -> Solution:
+        """The whole evolution at `saves` equidistant times, as a `Solution` with statuses, costs and steps."""
         if self.duration == 0 or saves < 2:
             raise OptionError("a trajectory needs a positive duration and at least 2 save points")
-        return self._solve(state, torch.linspace(0.0, self.duration, saves, dtype=torch.float64))
+        with solving(x, state) as (x, state):
+            samples = self._samples(x, state)
+            return solve(
+                self._driven(samples.values),
+                samples.to_user(samples.y),
+                t_span=(0.0, self.duration),
+                save_at=torch.linspace(0.0, self.duration, saves, dtype=torch.float64),
+                **for_this_call(self.options),
+            )
 
-    def _solve(self, state: Tensor | Mapping[str, Any], save_at: Any) -> Solution:
-        options = dict(self.options)
-        if not torch.is_grad_enabled():
-            options["gradient"] = "none"
-        return solve(
-            self.equation,
-            state,
-            t_span=(0.0, self.duration),
-            save_at=save_at,
-            check="off",
-            progress=False,
-            **options,
-        )
+    def report(self, x: State | Fed, state: State | None = None) -> LayerReport:
+        """What the layer costs, how accurate and how stiff it is, for this input; printing it shows a page."""
+        with torch.no_grad(), solving(x, state) as (x, state):
+            samples = self._samples(x, state)
+            return report_of_run(self, samples.values, samples.y, self.duration, self.options, horizon=self.duration)
+
+    def _masked(self, samples: Samples, mask: Tensor | None) -> Samples:
+        if mask is not None:
+            refuse_own_samples(self.equation, self.inputs)
+        return samples.active(mask)
+
+    def _saved(self, samples: Samples) -> Tensor:
+        """(T, rows, C, *grid)"""
+        if self._span is None or samples.y.shape[0] == 0:
+            return samples.y.expand(1 if self.save_at is None else len(self.save_at), *samples.y.shape)
+        self.watch.look(self.equation, self.options, self.check, training=self.training)
+        span = self._span.up_to_date(self.options["dt"])
+        return run(self._driven(samples.values), samples.y, span, self.options)
 
     def config(self) -> dict[str, Any]:
         """What a weights file must agree with."""
-        return {"kind": "FieldLayer", **self.equation.fingerprint(), "duration": self.duration}
-
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the weights as safetensors, with the equation's text in the header."""
-        return save_weights(self, path, self.config())
-
-    def load_weights(self, path: str | os.PathLike[str]) -> None:
-        """Read what `save` wrote; raises `FileFormatError` if it belongs to another equation, and changes nothing."""
-        load_weights(self, path, self.config())
+        times = {} if self.save_at is None else {"save_at": self.save_at}
+        return {**self._shared_config(), "duration": self.duration, **times}
 
     def extra_repr(self) -> str:
         """How the equation, which is printed below as a submodule, is run."""
-        steps = f"dt={self.options['dt']:g}" if self.options["dt"] is not None else f"rtol={self.options['rtol']:g}"
-        return f"duration={self.duration:g}, method={self.options['method']!r}, {steps}"
+        return f"duration={self.duration:g}, {shown(self.options)}{self._shown()}"

@@ -11,7 +11,7 @@ from fieldsolver.equations import FieldEquation
 from fieldsolver.equations.bound import value_shape
 from fieldsolver.errors import OptionError, StateError, listing, nearest
 
-from .precision import at_least_float32
+from .precision import refuse_low
 
 
 class Inputs:
@@ -43,13 +43,17 @@ class Inputs:
         """
         if isinstance(given, Tensor):
             if len(self.names) != 1:
-                raise OptionError(f"this layer has the inputs {listing(self.names)}; pass a dict with a tensor for each")
+                raise OptionError(
+                    f"this layer has the inputs {listing(self.names)}; pass a dict with a tensor for each"
+                )
             given = {self.names[0]: given}
         if not isinstance(given, Mapping):
             raise OptionError(f"inputs are a tensor or a dict of tensors, got {type(given).__name__}")
         for name in given:
             if name not in self.shapes:
-                raise OptionError(f"there is no input {name!r}; inputs: {listing(self.names)}{nearest(name, self.names)}")
+                raise OptionError(
+                    f"there is no input {name!r}; inputs: {listing(self.names)}{nearest(name, self.names)}"
+                )
         missing = [name for name in self.names if name not in given]
         if missing:
             raise OptionError(f"the input {missing[0]!r} is missing; give all of {listing(self.names)}")
@@ -70,4 +74,5 @@ class Inputs:
                 f"input {name!r} has shape {tuple(value.shape)}, expected (*batch, {expected}); a single component "
                 "has an axis of length 1, x.unsqueeze(-1)"
             )
-        return at_least_float32(f"input {name!r}", value)
+        refuse_low(f"input {name!r}", value)
+        return value

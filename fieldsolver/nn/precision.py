@@ -1,14 +1,15 @@
 """Mixed precision: the solve keeps its state, times, norms and transforms in float32 or better.
 
-Rounding of a state in bfloat16 (8 bits) is larger than the error of most steps, and error control would act on noise; so
-a layer leaves autocast for as long as it solves. A module inside the equation runs in low precision only where the user
-says so, by wrapping it in `Autocast`.
+Rounding of a state in bfloat16 (8 bits) is larger than the error of most steps, and error control would act on noise.
+So a layer leaves autocast for as long as it solves. A module inside the equation runs in low precision only where the
+user says so, by wrapping it in `Autocast`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,26 +20,35 @@ LOW = (torch.float16, torch.bfloat16)
 
 
 @contextmanager
-def full_precision(device: torch.device) -> Iterator[None]:
-    """Autocast is off inside; autograd keeps that for the backward pass."""
-    if torch.is_autocast_enabled(device.type):
-        with torch.autocast(device.type, enabled=False):
-            yield
-    else:
-        yield
+def solving(*arguments: Any) -> Iterator[tuple[Any, ...]]:
+    """Autocast is off inside, and low precision in the arguments has become float32 where it was on before.
 
-
-def at_least_float32(what: str, value: Tensor) -> Tensor:
-    """Under autocast, low precision becomes float32, because a layer before this one made it; otherwise it is refused.
-
-    Raises:
-        StateError: float16 or bfloat16 outside autocast.
+    Args:
+        *arguments: tensors, dicts of tensors, or anything else; the first tensor names the device.
     """
-    if value.dtype not in LOW:
-        return value
-    if not torch.is_autocast_enabled(value.device.type):
+    tensors = [value for argument in arguments for value in _values(argument) if isinstance(value, Tensor)]
+    kind = tensors[0].device.type if tensors else "cpu"
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        with torch.autocast(kind, enabled=False):
+            yield tuple(_widened(argument) for argument in arguments)
+    else:
+        yield arguments
+
+
+def refuse_low(what: str, value: Tensor) -> None:
+    """Raises `StateError` for float16 and bfloat16."""
+    if value.dtype in LOW:
         raise StateError(f"{what} has dtype {value.dtype}, in which no solve is accurate; pass it as .float()")
-    return value.float()
+
+
+def _values(argument: Any) -> Iterable[Any]:
+    return argument.values() if isinstance(argument, Mapping) else (argument,)
+
+
+def _widened(argument: Any) -> Any:
+    if isinstance(argument, Mapping):
+        return {name: _widened(value) for name, value in argument.items()}
+    return argument.float() if isinstance(argument, Tensor) and argument.dtype in LOW else argument
 
 
 class Autocast(nn.Module):

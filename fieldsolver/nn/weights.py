@@ -37,10 +37,10 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str], config: Mappin
         FileFormatError: the file belongs to something else, or names and shapes do not fit.
     """
     tensors, stored = read_weights(path)
-    for key, value in config.items():
-        if stored.get(key) != value:
+    for key in sorted(config.keys() | stored.keys()):
+        if stored.get(key) != config.get(key):
             raise FileFormatError(
-                f"{str(path)!r} was saved with {key} = {stored.get(key)!r}, but this one has {value!r}; "
+                f"{str(path)!r} was saved with {key} = {stored.get(key)!r}, but this one has {config.get(key)!r}; "
                 "build the module as it was when saved"
             )
     own = module.state_dict()

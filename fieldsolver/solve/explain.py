@@ -13,10 +13,14 @@ from fieldsolver.equations import FieldEquation
 from fieldsolver.equations.graph import Noise
 from fieldsolver.equations.knowledge import LinearPart, TermReport, conserved_linear, linear_part
 from fieldsolver.errors import FieldSolverError, OptionError, listing
+from fieldsolver.gradients.budget import fewest_states, states_kept
 from fieldsolver.methods import METHODS
 
 from .stability_limit import StepLimit, all_limits, evaluations_per_step
 from .state_spectrum import StateSpectrum, state_spectrum
+
+STEPS = 1000
+"""Steps of the run whose gradient the page prices."""
 
 _KINDS = {"nonlinear": "nonlinear, no constant spectrum", "source": "source"}
 
@@ -129,11 +133,17 @@ class Explanation:
     def _memory(self) -> list[str]:
         mib = self.state_bytes / 2**20
         state = f"one state, and each save point, is {mib:.3g} MiB"
-        lines = [f"Memory per sample in float64: {state}. The gradient of 1000 steps:"]
+        lines = [f"Memory per sample in float64: {state}. The gradient of {STEPS} steps:"]
         stages = sorted({METHODS[limit.method].stages for limit in self.limits})
-        low, high = (1000 * (count + 1) * mib for count in (stages[0], stages[-1]))
-        lines.append(f"  'direct' {low:.3g} MiB (1 stage per step) to {high:.3g} MiB ({stages[-1]} stages)")
-        return [*lines, f"  'checkpointed' {2 * math.sqrt(1000) * mib:.3g} MiB"]
+        low, high = (STEPS * (count + 1) * mib for count in (stages[0], stages[-1]))
+        kept = min(STEPS, states_kept(STEPS, self.state_bytes)) * mib
+        few = fewest_states(STEPS, times=3)
+        return [
+            *lines,
+            f"  'direct' {low:.3g} MiB (1 stage per step) to {high:.3g} MiB ({stages[-1]} stages); 'quadrature' likewise",
+            f"  'checkpointed' {kept:.3g} MiB; with states={few}, {few * mib:.3g} MiB, no step is made more than 3 times",
+            f"  'reversible' and 'backsolve' a few states, {4 * mib:.3g} MiB; so has 'implicit', of a steady state",
+        ]
 
 
 def explain(

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from fieldsolver.errors import OptionError, listing, nearest
 from fieldsolver.methods import METHODS, Method, get_method
+from fieldsolver.methods.transformed import is_batched
 from fieldsolver.stepping import StepLog
+from fieldsolver.stepping.compiled_method import CompiledMethod
 
 from .problem import Problem
 
@@ -20,14 +22,16 @@ ToleranceOption = float | Tensor | Mapping[str, float | Tensor]
 """A number, numbers per entry of one state, or per field of a declared equation a number or one per point."""
 
 
-def choose_method(name: str, dt: float | None) -> tuple[Method, str]:
+def choose_method(name: str | CompiledMethod, dt: float | None) -> tuple[Method, str]:
     """The scheme of that name, and the reason; ``"auto"`` takes rk4 for fixed steps and tsit5 for chosen ones.
 
     Raises:
         OptionError: no method has this name, or it takes no fixed steps.
     """
+    if isinstance(name, CompiledMethod):
+        return name, "asked for, compiled"
     if not isinstance(name, str):
-        raise OptionError(f"method is a name such as 'tsit5', got {name!r}")
+        raise OptionError(f"method is a name such as 'tsit5', or fs.CompiledMethod('tsit5'), got {name!r}")
     if name != "auto":
         method = get_method(name)
         if dt is not None and not method.fixed_steps:
@@ -38,7 +42,7 @@ def choose_method(name: str, dt: float | None) -> tuple[Method, str]:
     return METHODS["tsit5"], "auto: explicit adaptive steps of order 5"
 
 
-def check_replay(replay: StepLog | None, method: str, **others: Any) -> str:
+def check_replay(replay: StepLog | None, method: str | CompiledMethod, **others: Any) -> str | CompiledMethod:
     """The method that repeats a log: that of the log where none was asked for.
 
     Raises:
@@ -65,8 +69,8 @@ def check_step(dt: Any) -> None:
 def checked_span(t_span: Sequence[float], backward: bool) -> tuple[float, float]:
     """Start and end, in the direction that was announced."""
     try:
-        ends = [float(value) for value in t_span]
-    except (TypeError, ValueError):
+        ends = [float(value.detach()) if isinstance(value, Tensor) else float(value) for value in t_span]
+    except (TypeError, ValueError, RuntimeError):
         raise OptionError(f"t_span is a pair of numbers such as (0.0, 10.0), got {t_span!r}") from None
     if len(ends) != 2:
         raise OptionError(f"t_span is a pair (start, end), got {len(ends)} value(s); times to keep belong in save_at=")
@@ -136,11 +140,10 @@ def _check_norm(norm: Any, y0: Tensor) -> None:
         )
 
 
-def refuse_reserved(until: Any, seed: int | None, backend: str) -> None:
+def refuse_reserved(seed: int | None, backend: str) -> None:
     """Refuse what is announced and does not exist yet."""
-    for name, given in (("until", until is not None), ("seed", seed is not None)):
-        if given:
-            raise OptionError(f"{name}= is reserved and does nothing in this version; leave it out")
+    if seed is not None:
+        raise OptionError("seed= is reserved and does nothing in this version; leave it out")
     if backend not in ("auto", "torch"):
         raise OptionError(f"backend is 'auto' or 'torch', got {backend!r}")
 
@@ -185,11 +188,16 @@ def check_tolerances(rtol: Any, atol: Any) -> None:
     for name, value in (("rtol", rtol), ("atol", atol)):
         values = list(value.values()) if isinstance(value, Mapping) else [value]
         for one in values:
-            number = one if isinstance(one, Tensor) else torch.tensor(one) if isinstance(one, (int, float)) else None
-            if number is None or not bool((torch.isfinite(number) & (number >= 0)).all()):
+            if not _tolerable(one):
                 raise OptionError(f"{name} is a number that is not negative, or one per field or entry, got {value!r}")
     if not isinstance(rtol, (Tensor, Mapping)) and not isinstance(atol, (Tensor, Mapping)) and rtol == 0 and atol == 0:
         raise OptionError("rtol and atol cannot both be zero: no step would ever be accurate enough")
+
+
+def _tolerable(tolerance: Any) -> bool:
+    if isinstance(tolerance, Tensor):
+        return bool((torch.isfinite(tolerance) & (tolerance >= 0)).all())
+    return isinstance(tolerance, (int, float)) and 0 <= tolerance < math.inf
 
 
 def resolved_tolerances(rtol: Any, atol: Any, problem: Problem) -> tuple[float | Tensor, float | Tensor]:
@@ -204,8 +212,8 @@ def resolved_tolerances(rtol: Any, atol: Any, problem: Problem) -> tuple[float |
     # A sample that starts with NaN fails by itself, and says nothing about the others.
     known = problem.y0.detach().abs().nan_to_num(nan=0.0, posinf=0.0)
     size = known.max() if known.numel() else torch.tensor(0.0)
-    smallest = (torch.as_tensor(relative).to(size) * size + torch.as_tensor(absolute).to(size)).min()
-    if bool(smallest < 2 * epsilon * size):
+    per_size, at_zero = (value.to(size) if isinstance(value, Tensor) else value for value in (relative, absolute))
+    if not is_batched(size) and bool((per_size * size + at_zero < 2 * epsilon * size).any()):
         remedy = f"take rtol >= {10 * epsilon:.0e}" + ("" if epsilon < 1e-10 else ", or pass y0.double()")
         raise OptionError(
             f"rtol = {rtol} and atol = {atol} ask for less than the round-off of {problem.y0.dtype} "

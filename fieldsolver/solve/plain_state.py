@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fieldsolver.equations.state import refuse_without_numbers
 from fieldsolver.errors import StateError
+from fieldsolver.methods.transformed import is_batched
 
 
 def plain_state(y0: Any, batch_dims: int) -> Tensor:
@@ -29,7 +30,7 @@ def plain_state(y0: Any, batch_dims: int) -> Tensor:
         raise StateError(f"the state has dtype {state.dtype}; use float32, float64, complex64 or complex128")
     if state.dim() < batch_dims:
         raise StateError("batch_dims=1 needs a state of shape (B, ...), got a scalar")
-    if batch_dims == 0 and not torch.isfinite(state).all():
+    if batch_dims == 0 and not is_batched(state) and not torch.isfinite(state).all():
         raise StateError("the initial state contains NaN or infinity")
     return state
 

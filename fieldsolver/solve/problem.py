@@ -146,7 +146,8 @@ def _explicit(f: Callable[..., Tensor], args: tuple[Any, ...]) -> tuple[_Call, t
 def _explicit_module(
     f: nn.Module, args: tuple[Any, ...], places: Sequence[int], tensors: tuple[Tensor, ...]
 ) -> tuple[_Call, tuple[Tensor, ...]]:
-    names, own = [name for name, _ in f.named_parameters()], tuple(f.parameters())
+    named = dict(f.named_parameters())
+    names, own = list(named), tuple(named.values())
 
     def call(parameters: Sequence[Tensor], t: Tensor, y: Tensor) -> Tensor:
         weights, given = parameters[: len(own)], parameters[len(own) :]

@@ -37,6 +37,8 @@ class SolveStatistics:
         stiff_from: the time from which a sample was found stiff; NaN where it was not.
         seconds: wall time; of a solve that went on from a checkpoint, that of the last session.
         backward: what the backward passes cost, filled when they run; None where autograd alone makes them.
+        residual: with ``until=SteadyState``: the scaled residual where each sample ended; at rest it is at most 1.
+        time_to_converge: likewise, the time that each sample took to come to rest; NaN where it did not.
     """
 
     method: str
@@ -52,6 +54,8 @@ class SolveStatistics:
     stiff_from: Tensor
     seconds: float
     backward: BackwardStatistics | None = None
+    residual: Tensor | None = None
+    time_to_converge: Tensor | None = None
 
     def __str__(self) -> str:
         def span(values: Tensor) -> str:
@@ -65,7 +69,10 @@ class SolveStatistics:
 
 def succeeded(status: Tensor) -> Tensor:
     """Which samples ended where they were meant to."""
-    return torch.isin(status, torch.tensor([int(s) for s in Status if s.success], device=status.device))
+    return torch.isin(status, _SUCCESSES.to(status.device))
+
+
+_SUCCESSES = torch.tensor([int(status) for status in Status if status.success])
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,8 @@ class Solution:
         events: what happened when, `EventLog`, empty if nothing did; None without events, that is if neither the
             equation nor the solve declares any.
         attributes: options of the solve, for the record.
+        ponder: with ``until=SteadyState(ponder=True)``: the length of the path, integral of rms(f) dt, ``(*batch)``;
+            it carries a graph.
     """
 
     t: Tensor
@@ -95,6 +104,7 @@ class Solution:
     events: EventLog | None = None
     dense: Callable[[Tensor | float], Tensor] | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
+    ponder: Tensor | None = None
 
     def __getitem__(self, name: str) -> Tensor:
         """One field, ``(T, *batch, *grid)`` or ``(T, *batch, c, *grid)``."""
@@ -122,7 +132,7 @@ class Solution:
 
     @property
     def success(self) -> bool:
-        """Whether every sample reached the end, or a terminal event."""
+        """Whether every sample reached the end, a terminal event, or the steady state it was to reach."""
         return bool(succeeded(self.status).all())
 
     @property

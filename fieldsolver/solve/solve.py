@@ -14,14 +14,16 @@ from torch import Tensor
 from fieldsolver.equations import Event, FieldEquation
 from fieldsolver.equations.events import EventFunction
 from fieldsolver.errors import FieldSolverWarning, OptionError, SolveFailed
-from fieldsolver.gradients import GradientMode, captured_by_events, captures_gradients, get_gradient
+from fieldsolver.gradients import GradientMode, captured_by_events, captures_gradients, is_transformed, get_gradient
 from fieldsolver.methods import Method
-from fieldsolver.stepping import Status, StepLog, Trajectory
+from fieldsolver.stepping import Ends, Status, SteadyState, StepLog, Trajectory
+from fieldsolver.stepping.compiled_method import CompiledMethod
 from fieldsolver.stepping.controllers import Controller
 from fieldsolver.stepping.error_norm import Norm
 from fieldsolver.stepping.partial import take_partial
 
 from .checkpoint import Checkpoint, keeper_of
+from .ends import differentiable_ends
 from .events import events_of, labelled
 from .options import (
     ToleranceOption,
@@ -29,33 +31,34 @@ from .options import (
     check_replay,
     check_sizes,
     check_step,
-    checked_span,
     choose_method,
     refuse_reserved,
     resolved_tolerances,
     save_times,
     times_inside,
 )
+from .ponder import ponder_cost
 from .problem import Problem, make_problem
 from .progress import ProgressBar
 from .solution import Solution, SolveStatistics, succeeded
 from .stability_limit import CHECKS, check_fixed_step, warn_of_backward_diffusion
+from .steady_state import resolved, resting, resting_dense, steady_gradient, time_span, time_to_converge
 
 
 def solve(
     f: FieldEquation | Callable[..., Tensor],
     y0: Mapping[str, Any] | Tensor,
     *,
-    t_span: Sequence[float],
+    t_span: Sequence[float] | None = None,
     dt: float | None = None,
     save_at: Tensor | Sequence[float] | None = None,
-    method: str = "auto",
+    method: str | CompiledMethod = "auto",
     rtol: ToleranceOption = 1e-6,
     atol: ToleranceOption = 1e-9,
     batch_dims: int | None = None,
     args: Sequence[Any] = (),
     events: Sequence[Event] = (),
-    until: Any = None,
+    until: SteadyState | None = None,
     gradient: str | GradientMode | None = None,
     backend: str = "auto",
     dense: bool = False,
@@ -83,10 +86,12 @@ def solve(
     Args:
         f: a declared equation, or a function or module ``f(t, y, *args)``.
         y0: for an equation a dict of fields or a packed tensor ``(*batch, C, *grid)``; for a function a tensor.
-        t_span: start and end.
+        t_span: start and end; may be left out with `until`. Where one is a tensor that requires a gradient, it gets
+            one: save points at the end, and none else, move with it.
         dt: size of fixed steps; None lets the method choose its steps by the tolerances.
         save_at: times to keep, in the order of the integration; None keeps both ends. They never change the steps.
-        method: name of the scheme; ``"auto"`` chooses and says why in ``solution.stats``.
+        method: name of the scheme; ``"auto"`` chooses and says why in ``solution.stats``. `fs.CompiledMethod` of a name
+            has its steps compiled, which pays for many steps of large states.
         rtol: relative tolerance of adaptive steps: a number, a tensor that broadcasts against one state, or a dict with
             a number or a tensor per field.
         atol: absolute tolerance, likewise.
@@ -95,7 +100,8 @@ def solve(
         args: further arguments of a plain function; tensors among them get gradients.
         events: `fs.Event` objects, besides those of the equation; for plain functions of (t, y). What happened when is
             in ``solution.events``, and the times are differentiable.
-        until, seed: reserved for stopping conditions and noise; refused until these exist.
+        until: an `fs.SteadyState`: samples end when they are at rest, and keep that state at the save points behind.
+        seed: reserved for noise; refused until that exists.
         gradient: name of a mode (``fieldsolver.gradients.GRADIENTS``), or a mode with options such as
             ``fs.gradients.Checkpointed(states=16)``; None chooses.
         backend: ``"auto"`` or ``"torch"``.
@@ -132,10 +138,11 @@ def solve(
         SolveFailed: a sample ended early and `on_failure` is ``"raise"``.
         What f or the callback raises, and Ctrl-C, pass through with the partial solution as their ``.solution``.
     """
-    t0, t1 = checked_span(t_span, backward)
+    t0, t1 = time_span(until, t_span, backward)
+    ends = differentiable_ends(t_span, until)
     if on_failure not in ("raise", "keep"):
         raise OptionError(f"on_failure is 'raise' or 'keep', got {on_failure!r}")
-    refuse_reserved(until, seed, backend)
+    refuse_reserved(seed, backend)
     check_step(dt)
     if check not in CHECKS:
         raise OptionError(f"check is one of {CHECKS}, got {check!r}")
@@ -156,7 +163,9 @@ def solve(
     times = save_times(save_at, t0, t1)
     land_at = None if land_at is None else times_inside("land_at", land_at, t0, t1)
     restart_at = None if restart_at is None else times_inside("restart_at", restart_at, t0, t1)
-    mode = get_gradient(_default_gradient(problem, t0, watched) if gradient is None else gradient)
+    usual = _default_gradient(problem, t0, watched, ends)
+    default = usual if until is None else steady_gradient(usual, save_at, watched)
+    mode = get_gradient(default if gradient is None else gradient)
     mode.check(scheme, problem.equation, t1 - t0)
     steps: dict[str, Any] = {
         "dt": dt, "dt_min": dt_min, "dt_max": dt_max, "first_step": first_step, "controller": controller, "norm": norm,
@@ -166,34 +175,42 @@ def solve(
     keeper = keeper_of(checkpoint, f, problem, mode.name, dense, {
         **steps, "method": scheme.name, "t_span": (t0, t1), "rtol": rtol, "atol": atol, "save_at": times, "args": args,
         "batch_dims": batch_dims, "events": events, "max_steps": max_steps, "callback": callback is not None,
+        "until": until,
     })  # fmt: skip
     if keeper is not None:
         steps["keeper"] = keeper
     if replay is not None:
         steps["check_events"] = True
+    if until is not None:
+        steps["until"] = resolved(until, problem)
 
     started = time.perf_counter()
 
-    def finished(trajectory: Trajectory) -> Solution:
-        why = _noting_stiffness(reason, trajectory, warn=problem.equation is None) if method == "auto" else reason
-        stats = _statistics(problem, trajectory, scheme, why, mode.name, time.perf_counter() - started)
+    def finished(trajectory: Trajectory, ponder: Tensor | None = None) -> Solution:
+        warn = problem.equation is None and until is None  # close to rest every explicit method is held by stability
+        why = _noting_stiffness(reason, trajectory, warn=warn) if method == "auto" else reason
+        stats = _statistics(problem, trajectory, scheme, why, mode.name, time.perf_counter() - started, t0)
         options = {"t0": t0, "t1": t1, "rtol": _plain(rtol), "atol": _plain(atol)} | ({} if dt is None else {"dt": dt})
-        return _label(problem, trajectory, times, stats, options)
+        return _label(problem, trajectory, times, stats, options, t1 - t0, ponder)
 
     try:
         with ProgressBar("solving", progress) as bar:
             trajectory = mode.solve(
                 problem.field, scheme, problem.y0, t0, t1, rtol=relative, atol=absolute, save_at=times,
                 max_steps=max_steps, dense=dense, callback=callback, progress=bar if bar.wanted else None,
-                events=watched, **steps,
+                events=watched, ends=ends, **steps,
             )  # fmt: skip
+            ponder = None
+            if until is not None and until.ponder:
+                along = get_gradient(usual) if mode.name == "implicit" else mode  # of the path, not of its end alone
+                ponder = ponder_cost(along, problem.field, scheme, problem.y0, trajectory.steps, (t0, t1), watched)
     except (Exception, KeyboardInterrupt) as error:
         partial = take_partial(error)
         if partial is not None:
             setattr(error, "solution", finished(partial))  # noqa: B010  # no exception class declares it
             error.add_note("fieldsolver: what was solved up to here is in this exception's .solution")
         raise
-    return _finished(finished(trajectory), on_failure)
+    return _finished(finished(trajectory, ponder), on_failure)
 
 
 def _noting_stiffness(reason: str, trajectory: Trajectory, *, warn: bool) -> str:
@@ -217,12 +234,14 @@ def _plain(tolerance: ToleranceOption) -> Any:
     return str(dict(tolerance)) if isinstance(tolerance, Mapping) else tolerance
 
 
-def _default_gradient(problem: Problem, t0: float, events: Sequence[EventFunction]) -> str:
+def _default_gradient(problem: Problem, t0: float, events: Sequence[EventFunction], ends: Ends | None) -> str:
+    if is_transformed(problem.field, t0, problem.y0, ends):
+        return "direct"
     if not torch.is_grad_enabled():
         return "none"
     if captured_by_events(problem.field, t0, problem.y0, events) is not None:
         return "direct"
-    if problem.needs_gradient():
+    if problem.needs_gradient() or ends is not None:
         return problem.default_gradient
     if problem.equation is None and captures_gradients(problem.field, t0, problem.y0):
         return "direct"
@@ -230,13 +249,16 @@ def _default_gradient(problem: Problem, t0: float, events: Sequence[EventFunctio
 
 
 def _statistics(
-    problem: Problem, trajectory: Trajectory, method: Method, reason: str, mode: str, seconds: float
+    problem: Problem, trajectory: Trajectory, method: Method, reason: str, mode: str, seconds: float, t0: float
 ) -> SolveStatistics:
     costs = trajectory.stats
     shaped = {
         name: problem.to_user(getattr(costs, name))
         for name in ("accepted", "rejected", "nfev", "smallest_dt", "largest_dt", "stiffness_ratio", "stiff_from")
     }
+    if trajectory.residual is not None:
+        shaped["residual"] = problem.to_user(trajectory.residual)
+        shaped["time_to_converge"] = problem.to_user(time_to_converge(trajectory, t0))
     return SolveStatistics(
         method=method.name, reason=reason, backend="torch", gradient=mode, seconds=seconds,
         backward=trajectory.backward, **shaped,
@@ -244,12 +266,13 @@ def _statistics(
 
 
 def _label(
-    problem: Problem, trajectory: Trajectory, times: Tensor, stats: SolveStatistics, options: dict[str, Any]
-) -> Solution:
-    dense = trajectory.dense
+    problem: Problem, trajectory: Trajectory, times: Tensor, stats: SolveStatistics, options: dict[str, Any],
+    span: float, ponder: Tensor | None,
+) -> Solution:  # fmt: skip
+    dense = resting_dense(trajectory, span)
     return Solution(
         t=times,
-        y=_projected(problem, times, trajectory.saved),
+        y=_projected(problem, times, resting(trajectory.saved, times, trajectory, span)),
         status=problem.to_user(trajectory.status),
         t_end=problem.to_user(trajectory.t_end),
         stats=stats,
@@ -258,6 +281,7 @@ def _label(
         events=labelled(trajectory.events, problem.equation),
         dense=None if dense is None else lambda t: problem.to_user(dense(t), torch.as_tensor(t).dim()),
         attributes=options,
+        ponder=None if ponder is None else problem.to_user(ponder),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from fieldsolver.methods import ButcherTableau, ExplicitRungeKutta, Method
+from fieldsolver.stepping.compiled_method import CompiledMethod
 
 NEVER = 1e300
 KEPT = 64
@@ -71,6 +72,8 @@ def _roots(polynomials: np.ndarray) -> np.ndarray:
 @lru_cache(KEPT)
 def stability_region(method: Method) -> StabilityRegion | None:
     """The region of a method: that of its tableau, or what it knows itself; None if its steps change its formula."""
+    if isinstance(method, CompiledMethod):
+        return stability_region(method.base)
     if isinstance(method, ExplicitRungeKutta):
         return _RungeKuttaRegion(method.tableau)
     region: StabilityRegion | None = getattr(method, "stability", None)
@@ -84,4 +87,4 @@ def exit_table(region: StabilityRegion) -> tuple[np.ndarray, np.ndarray]:
     They are logarithmic, because close to that axis the exit can vary without bound.
     """
     angles = np.concatenate([np.geomspace(1e-14, 1e-2, 100)[:-1], np.geomspace(1e-2, np.pi / 2, 300)])
-    return np.log(angles), np.log(region.exit_radii(angles))
+    return np.log(angles), np.log(np.maximum(region.exit_radii(angles), 1 / NEVER))  # reversible_heun leaves at once

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fieldsolver.errors import OptionError
-from fieldsolver.gradients import GradientMode, get_gradient
+from fieldsolver.methods.transformed import in_transform
 from fieldsolver.stepping import Status, SteadyState, Trajectory
 
 from .options import checked_span, resolved_tolerances
@@ -55,45 +55,31 @@ def resolved(until: SteadyState, problem: Problem) -> SteadyState:
 
 def steady_gradient(usual: str, save_at: Any, events: Sequence[Any]) -> str:
     """The mode that is right when the user names none: implicit, unless more than the steady state is looked at."""
-    return usual if usual == "none" or save_at is not None or events else "implicit"
+    return usual if usual == "none" or save_at is not None or events or in_transform() else "implicit"
 
 
-def refuse_unfit(mode: str | GradientMode | None, until: SteadyState | None) -> None:
-    """Refuse the implicit gradient of what need not be a steady state.
+def resting(values: Tensor, times: Tensor, trajectory: Trajectory, span: float) -> Tensor:
+    """States at some times, where samples that have come to rest stay as they are from then on.
 
-    Raises:
-        OptionError: the mode is implicit and there is no `until`.
+    Args:
+        values: (*T, B, *state); NaN behind the end of a sample.
+        times: (*T) float64 on the host, one axis or none.
+        trajectory: what the states are of.
+        span: t1 - t0.
     """
-    if until is None and mode is not None and get_gradient(mode).name == "implicit":
-        raise OptionError(
-            "gradient='implicit' is the gradient of a steady state; add until=fs.SteadyState(), or use "
-            "gradient='checkpointed'"
-        )
-
-
-def resting(saved: Tensor, times: Tensor, trajectory: Trajectory) -> Tensor:
-    """Saved states (T, B, *state), where samples that have come to rest stay as they are from then on."""
-    ends, at_rest = trajectory.t_end, trajectory.status == Status.STEADY
-    forward = bool(times[0] <= times[-1])
-    late = times.unsqueeze(1) > ends if forward else times.unsqueeze(1) < ends
-    late = (late & at_rest).to(saved.device)
+    late = (times.unsqueeze(-1) - trajectory.t_end) * span > 0
+    late = (late & (trajectory.status == Status.STEADY)).to(values.device)
     if not late.any():
-        return saved
-    return torch.where(late.view(*late.shape, *[1] * (saved.dim() - 2)), trajectory.y_end, saved)
+        return values
+    return torch.where(late.view(*late.shape, *[1] * (values.dim() - late.dim())), trajectory.y_end, values)
 
 
-def resting_dense(trajectory: Trajectory, forward: bool) -> Callable[[Tensor | float], Tensor] | None:
-    """The interpolant (), (T,) -> (B, *state), (T, B, *state), likewise; None without one."""
+def resting_dense(trajectory: Trajectory, span: float) -> Callable[[Tensor | float], Tensor] | None:
+    """The dense output likewise; None without one."""
     dense = trajectory.dense
     if dense is None:
         return None
-
-    def at(t: Tensor | float) -> Tensor:
-        times = torch.as_tensor(t, dtype=torch.float64).detach().cpu()
-        late = (times.unsqueeze(-1) - trajectory.t_end) * (1.0 if forward else -1.0) > 0
-        return _held(dense(t), late, trajectory)
-
-    return at
+    return lambda t: resting(dense(t), torch.as_tensor(t, dtype=torch.float64).detach().cpu(), trajectory, span)
 
 
 def time_to_converge(trajectory: Trajectory, t0: float) -> Tensor:

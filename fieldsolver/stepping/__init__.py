@@ -1,5 +1,6 @@
 """The torch loop: steps, errors and outcomes per sample; save points, dense output and replay."""
 
+from .compiled_method import CompiledMethod
 from .control import Attempt, Observer, StepControl
 from .dense import DenseOutput
 from .ends import Ends
@@ -13,6 +14,7 @@ from .vector_field import VectorField, check_vector_field
 __all__ = [
     "Attempt",
     "BackwardStatistics",
+    "CompiledMethod",
     "DenseOutput",
     "Ends",
     "Observer",

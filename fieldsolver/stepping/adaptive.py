@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from fieldsolver.errors import OptionError
 from fieldsolver.methods import Step
+from fieldsolver.methods.host_runge_kutta import as_array
 
 from . import scalar_ops, tensor_ops
 from .arithmetic import Arithmetic, Array, pick
@@ -61,6 +64,7 @@ class AdaptiveSteps:
         dt_max: steps are not lengthened beyond this.
         first_step: size of the first attempt; None chooses it.
         norm: of the scaled error; None is the root mean square.
+        second_norm: of an attempted step, (n,); the larger of the two counts. None: there is no second one.
     """
 
     estimate = True
@@ -69,10 +73,11 @@ class AdaptiveSteps:
     def __init__(
         self, targets: Targets | End, error_order: int, rtol: Tolerance, atol: Tolerance, controller: Controller, *,
         dt_min: Array = 0.0, dt_max: Array = np.inf, first_step: float | None = None, norm: Norm | None = None,
+        second_norm: Callable[[Step], Tensor] | None = None,
     ) -> None:  # fmt: skip
         self.targets = targets
         self.order = error_order
-        self.rtol, self.atol, self.norm = rtol, atol, norm
+        self.rtol, self.atol, self.norm, self.second_norm = rtol, atol, norm, second_norm
         self.controller = controller
         self.dt_min, self.dt_max = dt_min, dt_max
         self.first_step = first_step
@@ -229,10 +234,13 @@ class AdaptiveSteps:
             error = host_error_norm(step, self.rtol, self.atol)
         else:
             norm = error_norm(step, self.rtol, self.atol, self.norm).double()
-            error = norm if self.xp is tensor_ops else norm.numpy()
+            error = norm if self.xp is tensor_ops else as_array(norm)
+        if self.second_norm is not None:
+            second = self.second_norm(step).double()
+            error = torch.maximum(error, second) if self.xp is tensor_ops else np.maximum(error, as_array(second))
         if order is None:
             return self._lowered(error), self.order + 1
-        return self._lowered(error), self._lowered(order if self.xp is tensor_ops else order.numpy()) + 1
+        return self._lowered(error), self._lowered(order if self.xp is tensor_ops else as_array(order)) + 1
 
     def _lowered(self, values: Array) -> Array:
         """The only entry of an array (1,), for the arithmetic of a single sample."""

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from fieldsolver.methods import Memory, Method, Step
 from fieldsolver.methods.host_runge_kutta import as_array
+from fieldsolver.methods.transformed import is_batched
 
 from .arithmetic import Arithmetic, Array, masked, pick
 from .vector_field import VectorField
@@ -190,10 +191,12 @@ class Batch:
 def finite_samples(*tensors: Tensor) -> np.ndarray:
     """(B,) host booleans: samples without NaN or infinity in any of the tensors; one host read when all is well."""
     samples = tensors[0].shape[0]
+    if any(is_batched(tensor) for tensor in tensors):  # under vmap nobody can say; what is not finite stays so
+        return np.ones(samples, dtype=bool)
     total = torch.stack([tensor.detach().sum() for tensor in tensors]).sum()
     if tensors[0].numel() == 0 or bool(torch.isfinite(total)):
         return np.ones(samples, dtype=bool)
-    return all_finite(*tensors).cpu().numpy()
+    return as_array(all_finite(*tensors).cpu())
 
 
 def all_finite(*tensors: Tensor) -> Tensor:

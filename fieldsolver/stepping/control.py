@@ -13,6 +13,7 @@ from fieldsolver.methods import Memory, Method, Step
 from .arithmetic import Array
 from .batch import Batch
 from .ledger import Ledger
+from .random_numbers import RandomState
 from .vector_field import VectorField
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Attempt:
         nfev: evaluations of f in this attempt, or (n,) of them.
         interruption: what cut some of the steps short: their y_new lies beyond `t_new`, which is inside the step.
         everyone: True where all steps are known to be accepted; False says nothing.
+        generators: random numbers before the attempt; None where f draws none.
     """
 
     rows: np.ndarray
@@ -92,6 +94,7 @@ class Attempt:
     nfev: int | np.ndarray = 0
     interruption: Interruption | None = None
     everyone: bool = False
+    generators: RandomState | None = None
 
     def booked_dt(self) -> np.ndarray:
         """(n,) signed sizes, those of cut steps up to where they were cut."""

@@ -25,6 +25,11 @@ def count_steps(t0: float, t1: float, dt: float) -> int:
     return max(1, nearest if abs(quotient - nearest) <= slack else ceil(quotient))
 
 
+def slack(t0: float, t1: float) -> float:
+    """A remainder that differs from dt by no more than this, the round-off of the times, is dt."""
+    return 1e-12 * abs(t1 - t0) + 4.0 * float(np.spacing(max(abs(t0), abs(t1))))
+
+
 class KnownSteps(ABC):
     """The n-th step of each sample ends at the n-th time; if an event cuts it, what follows ends there too."""
 
@@ -42,8 +47,7 @@ class KnownSteps(ABC):
     def start(self, batch: Batch, k1: Tensor, ledger: Ledger) -> None:
         """All samples head for the first time."""
         self.next = batch.xp.full_like(batch.t, 1, dtype=int)
-        # A remainder that differs from dt by round-off of the times is dt.
-        self._slack = 1e-12 * abs(self.t1 - self.t0) + 4.0 * float(np.spacing(max(abs(self.t0), abs(self.t1))))
+        self._slack = slack(self.t0, self.t1)
 
     def propose(self, batch: Batch) -> tuple[Array, Array]:
         """To the next time."""

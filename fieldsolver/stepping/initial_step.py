@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fieldsolver.methods.host_runge_kutta import as_array
+
 from .arithmetic import Arithmetic, Array
 from .error_norm import Norm, Tolerance, rms
 from .vector_field import VectorField
@@ -65,4 +67,4 @@ def first_step(h0: Array, d1: Array, d2: Array, k: int, xp: Arithmetic = np) -> 
 def _numbers(xp: Arithmetic, *norms: Tensor) -> list[Array]:
     """Several (B,) norms as float64 arrays, on the host by one read."""
     values = torch.stack(norms).double()
-    return list(values.to("cpu").numpy() if xp is np else values)
+    return list(as_array(values.to("cpu")) if xp is np else values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fieldsolver.errors import OptionError, listing
-from fieldsolver.methods import Method, adaptive_methods
+from fieldsolver.methods import Method, Step, adaptive_methods
 
 from .adaptive import AdaptiveSteps
 from .batch import Batch
@@ -30,9 +30,9 @@ from .loop import Run
 from .partial import keep_partial
 from .save_times import SaveTimes
 from .saving import SavePoints
-from .step_log import ReplayedSteps, StepLog, StepRecorder
 from .steady import SteadyState
 from .steady_watch import SteadyWatch
+from .step_log import ReplayedSteps, StepLog, StepRecorder
 from .stiffness_watch import StiffnessWatch
 from .targets import Targets, checked_times
 from .trajectory import Statistics, Trajectory
@@ -122,9 +122,11 @@ def integrate(
         raise OptionError(f"the time span is ({t0}, {t1}), expected two finite times")
     if max_steps < 1:
         raise OptionError(f"max_steps = {max_steps}, expected at least 1")
+    steady = None if until is None else SteadyWatch(*until.tolerances(y0), t1, stops=replay is None)
     adaptive = {
         "rtol": rtol, "atol": atol, "dt_min": dt_min, "dt_max": dt_max, "first_step": first_step, "norm": norm,
         "controller": controller, "land_at": land_at, "restart_at": restart_at,
+        "second_norm": None if steady is None else steady.error_norm,
     }  # fmt: skip
     control = _choose_control(method, y0, t0, t1, dt, step_times, replay, adaptive)
     if keeper is not None:
@@ -138,7 +140,6 @@ def integrate(
     watchers: list[Observer] = [saves, recorder, *watch, *([kept] if kept else []), *observers]
     if callback is not None or progress is not None:
         watchers.append(_UserHooks(callback, progress, t0, t1))
-    steady = None if until is None else _steady_watch(until, y0, t1, stops=replay is None)
     going = Run(
         field, method, y0, t0, t1, control, watchers,
         max_steps=max_steps if replay is None else len(replay) + 1,
@@ -228,7 +229,7 @@ def _choose_control(
 def _adaptive_steps(
     method: Method, y0: Tensor, t0: float, t1: float, *, rtol: Tolerance, atol: Tolerance, dt_min: float | None,
     dt_max: float | None, first_step: float | None, controller: str | Controller, norm: Norm | None,
-    land_at: Tensor | None, restart_at: Tensor | None,
+    land_at: Tensor | None, restart_at: Tensor | None, second_norm: Callable[[Step], Tensor] | None,
 ) -> AdaptiveSteps:  # fmt: skip
     if method.error_order is None:
         raise OptionError(
@@ -246,14 +247,8 @@ def _adaptive_steps(
     return AdaptiveSteps(
         targets, method.error_order, _checked_tolerance("rtol", rtol, y0), _checked_tolerance("atol", atol, y0),
         get_controller(controller), dt_min=smallest, dt_max=largest, first_step=first_step, norm=norm,
+        second_norm=second_norm,
     )  # fmt: skip
-
-
-def _steady_watch(until: SteadyState, y0: Tensor, t1: float, *, stops: bool) -> SteadyWatch:
-    if isinstance(until.rtol, Mapping) or isinstance(until.atol, Mapping):
-        raise OptionError("tolerances per field belong to fs.solve; here rtol and atol are numbers or tensors")
-    rtol, atol = _checked_tolerance("rtol", until.rtol, y0), _checked_tolerance("atol", until.atol, y0)
-    return SteadyWatch(rtol, atol, t1, stops=stops)
 
 
 def _checked_step_times(step_times: Tensor, t0: float, t1: float) -> np.ndarray:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from fieldsolver.methods import Method, Step
 from fieldsolver.methods.compiled import load_kernels
-from fieldsolver.methods.host_runge_kutta import on_host
+from fieldsolver.methods.host_runge_kutta import as_array, on_host
 
 from .arithmetic import Array, arithmetic_on, masked
 from .batch import Batch, Rest, finite_samples
@@ -128,8 +128,8 @@ class Run:
         self._attempts += 1
         dt, t_new = control.propose(batch)
         saved = method.saved_evaluations(batch.memory)
-        nfev = method.stages - (saved.numpy() if isinstance(saved, Tensor) else saved)
-        generators = RandomState.now(batch.y.device) if batch.random and torch.is_grad_enabled() else None
+        nfev = method.stages - (as_array(saved) if isinstance(saved, Tensor) else saved)
+        generators = RandomState.now(batch.y.device) if batch.random else None
         stretch = None if self._end_offset is None else stretched(self._end_offset, batch.upload(t_new == self.t1))
         step = batch.attempt(method, dt, estimate=control.estimate, stretch=stretch)
         if self._first_rate is not None:
@@ -140,8 +140,9 @@ class Run:
         if not everyone and step.y_new.requires_grad and batch.xp is np:
             step = self._without_rejected(step, dt, accepted, generators, stretch)
         attempt = Attempt(
-            batch.rows, t, t_new, dt, accepted, failed, step, batch.y, batch.memory, batch.field, nfev, None, everyone
-        )
+            batch.rows, t, t_new, dt, accepted, failed, step, batch.y, batch.memory, batch.field, nfev, None, everyone,
+            generators,
+        )  # fmt: skip
         interruption = self._interrupt(attempt) if self.interrupter is not None else None
         if self.steady is not None:
             attempt.nfev = nfev + self.steady.evaluations

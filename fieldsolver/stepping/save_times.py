@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from fieldsolver.errors import OptionError
+from fieldsolver.methods.host_runge_kutta import as_array
 
 
 class SaveTimes:
@@ -78,4 +79,4 @@ class SaveTimes:
 
 
 def _to_host(save_at: Tensor) -> np.ndarray:
-    return torch.as_tensor(save_at, dtype=torch.float64).detach().cpu().numpy()
+    return as_array(torch.as_tensor(save_at, dtype=torch.float64).detach().cpu())

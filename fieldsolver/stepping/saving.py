@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from fieldsolver.methods import Method, Step
+from fieldsolver.methods.transformed import is_plain
 
 from .arithmetic import masked
 from .batch import Batch
@@ -49,8 +50,9 @@ class SavePoints:
             index, sample = due
             times = self.save_times.times[index]
             values = interpolate_at(self._method, attempt, times, sample)
-            inside = np.unique(sample[times != attempt.t_new[sample]])
-            ledger.nfev[attempt.rows[inside]] += self._method.extra_stages
+            if self._method.extra_stages:
+                inside = np.unique(sample[times != attempt.t_new[sample]])
+                ledger.nfev[attempt.rows[inside]] += self._method.extra_stages
             self._store(index, attempt.rows[sample], values)
             self._following[attempt.rows] += np.bincount(sample, minlength=attempt.rows.size)
             self._walls = self.save_times.walls(self._following)
@@ -60,10 +62,10 @@ class SavePoints:
         return scatter(self._saved, self._pieces)
 
     def _store(self, index: np.ndarray, rows: np.ndarray, values: Tensor) -> None:
-        if values.requires_grad:  # one write at the end: a chain of in-place writes would cost T copies in backward
+        if is_plain(values):
+            self._saved.index_put_(_places(values.device, index, rows), values)
+        else:  # one write at the end: a chain of in-place writes would cost T copies in backward
             self._pieces.append((index, rows, values))
-        else:
-            self._saved.index_put_(_places(values.device, index, rows), values.detach())
 
 
 def interpolate_at(method: Method, attempt: Attempt, times: np.ndarray, sample: np.ndarray) -> Tensor:

@@ -55,7 +55,7 @@ _SENTENCES = {
     ),
     Status.STEADY: "The sample came to rest: at t_end its scaled residual is at most 1.",
     Status.NOT_STEADY: (
-        "The sample was not at rest when its time was over; raise max_time, loosen the tolerances of SteadyState, or "
-        "tighten rtol and atol of the solve, whose errors may keep it moving; one that oscillates has no steady state."
+        "The sample was not at rest when its time was over; raise max_time, or loosen the tolerances of SteadyState, "
+        "which round-off may keep out of reach; a solution that oscillates has no steady state."
     ),
 }

@@ -7,14 +7,15 @@ import torch
 from torch import Tensor
 
 from fieldsolver.errors import OptionError
-from fieldsolver.methods import Method
+from fieldsolver.methods import Method, Step
+from fieldsolver.methods.host_runge_kutta import as_array
 
 from .arithmetic import Array
 from .batch import Batch
 from .control import Attempt
 from .error_norm import Tolerance
 from .status import Status
-from .steady import scaled_residual
+from .steady import error_of_way, scaled_residual
 
 
 class SteadyWatch:
@@ -71,6 +72,10 @@ class SteadyWatch:
         failed = xp.where(attempt.accepted, 0, 0) if attempt.failed is None else attempt.failed
         attempt.failed = xp.where(failed != 0, failed, ended)
 
+    def error_norm(self, step: Step) -> Tensor:
+        """(n,) of an attempted step: what adaptive steps are held to besides the tolerances of the solve."""
+        return error_of_way(step, self._rtol, self._atol)
+
     def result(self) -> Tensor:
         """(B,) float64 on the host: the scaled residual after the last step; NaN without any."""
         return torch.from_numpy(self._residual.copy()) if self._xp is np else self._residual.cpu()
@@ -81,7 +86,7 @@ class SteadyWatch:
         with torch.no_grad():
             rate = step.k[-1] if self._fsal else attempt.field(batch.upload(attempt.t_new), step.y_new)
             residual = scaled_residual(rate, step.y_new.detach(), self._rtol, self._atol).double()
-        return residual.cpu().numpy() if self._xp is np else residual
+        return as_array(residual) if self._xp is np else residual
 
     def _note(self, rows: np.ndarray, residual: Array, looked: Array) -> None:
         if self._xp is np:

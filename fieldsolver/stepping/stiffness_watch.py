@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 
 from fieldsolver.methods import ExplicitRungeKutta, Method
+from fieldsolver.methods.host_runge_kutta import as_array
 
 from .batch import Batch
 from .control import Attempt
@@ -44,7 +45,7 @@ class StiffnessWatch:
         if self._probe is None or not (self._suspect or self._attempts % LOOK_EVERY == 0):
             return
         rows, accepted = attempt.rows, attempt.accepted
-        ratio = step_times_eigenvalue(self._probe, attempt.step).double().cpu().numpy() / self._probe.boundary
+        ratio = as_array(step_times_eigenvalue(self._probe, attempt.step).double().cpu()) / self._probe.boundary
         before = StiffnessCounter(*(values[rows] for values in self._counter))
         after = count(before, ratio, accepted, np)
         for whole, part in zip(self._counter, after, strict=True):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from fieldsolver.errors import OptionError
+from fieldsolver.methods.host_runge_kutta import as_array
 
 from .arithmetic import Arithmetic, Array, pick
 
@@ -113,7 +114,7 @@ def checked_times(name: str, times: Tensor | None) -> np.ndarray | None:
     if times is None:
         return None
     try:
-        values = torch.as_tensor(times, dtype=torch.float64).detach().cpu().numpy()
+        values = as_array(torch.as_tensor(times, dtype=torch.float64).detach().cpu())
     except (TypeError, ValueError, RuntimeError):
         raise OptionError(f"{name} is a list of finite times, got {times!r}; pass torch.tensor([...])") from None
     if values.ndim != 1 or not np.isfinite(values).all():

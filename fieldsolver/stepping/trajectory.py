@@ -52,7 +52,8 @@ class BackwardStatistics:
         nfev: evaluations of f by the whole batch, recomputation and vector-Jacobian products included.
         peak_states: largest number of states (B, *state) that were kept for it at any time.
         iterations: of the linear solver, for implicit gradients.
-        residual: (B,) relative residual of the linear system, for implicit gradients; None otherwise.
+        residual: (B,) relative: of the linear system, for implicit gradients; by how much the start was missed when the
+            solution was integrated backward; None otherwise.
     """
 
     nfev: int = 0

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fieldsolver.errors import OptionError, StateError
+from fieldsolver.methods.transformed import is_batched
 
 Parameters = tuple[Tensor, ...]
 
@@ -102,7 +103,10 @@ def refuse_reused_memory(k1: Tensor, copy: Tensor) -> None:
     Raises:
         StateError: they differ.
     """
-    if not bool(torch.isclose(k1.detach(), copy, rtol=0.0, atol=0.0, equal_nan=True).all()):
+    if is_batched(k1):
+        return  # the numbers of many samples at once cannot be compared
+    k1 = k1.detach()
+    if not torch.equal(k1, copy) and not bool(torch.isclose(k1, copy, rtol=0.0, atol=0.0, equal_nan=True).all()):
         raise StateError(
             "f(t, y) wrote its result over the one before (out=, or a tensor of its own that it returns each time); "
             "return a new tensor, or result.clone()"

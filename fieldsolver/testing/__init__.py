@@ -1,4 +1,4 @@
-"""The public test kit: Hypothesis strategies for grids, boundaries, expressions and equations; problems with answers.
+"""The public test kit: checks of any layer; strategies for grids, boundaries and equations; problems with answers.
 
 Hypothesis is an optional package and is imported when a strategy is first asked for.
 """
@@ -10,6 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 from fieldsolver.errors import MissingDependencyError as _MissingDependencyError
 
+from .batch_independence import check_batch_independence
+from .causality import check_causality
+from .check_layer import LayerChecks, check_layer
+from .determinism import check_determinism
+from .example import Example
+from .gradient_check import check_gradients
+from .load_bearing import check_load_bearing
+from .padding import check_padding
+from .phase_use import check_phase_use
+from .round_trip import check_round_trip
+from .zero_dynamics import check_zero_dynamics
+
 if TYPE_CHECKING:
     from .exact_problems import prothero_robinson
     from .reference_problem import ReferenceProblem
@@ -18,8 +30,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REFERENCE_PROBLEMS",
+    "Example",
+    "LayerChecks",
     "ReferenceProblem",
     "boundaries",
+    "check_batch_independence",
+    "check_causality",
+    "check_determinism",
+    "check_gradients",
+    "check_layer",
+    "check_load_bearing",
+    "check_padding",
+    "check_phase_use",
+    "check_round_trip",
+    "check_zero_dynamics",
     "equation_texts",
     "equations",
     "expressions",

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fieldsolver.errors import OptionError
+from fieldsolver.errors import FieldSolverError, OptionError
 from fieldsolver.results import AnalysisResult
 
-from .comparison import change_per_sample, gradient_change, largest, relative, threshold_for, worst
+from .comparison import change_per_sample, gradient_change, threshold_for
 from .draws import at_least, generator, normal_like, others
 from .example import Example
 from .layer_result import Part, judged
@@ -54,16 +54,17 @@ def check_batch_independence(
     x = at_least(example, 3, random)
     strangers = others(example, x, random)
     parts: list[Part] = []
-    note = ""
+    notes: list[str] = []
     for training in (False, True):
         mode = "training" if training else "evaluation"
         subject = Subject(layer, example, training=training, wake=wake, seed=seed)
         if training and _draws_numbers(subject, x):
-            note = " in evaluation mode (in training it draws random numbers, which cannot be compared)"
+            notes.append("compared in evaluation mode only, since it draws random numbers in training")
             continue
-        company = _Company(subject, x, strangers, neighbours, random, threshold)
+        company = _Company(subject, x, strangers, neighbours, random, threshold, notes)
         parts += [Part(f"{part.name} ({mode})", *part[1:]) for part in company.parts()]
     about = {"neighbours": neighbours, "wake": wake, "seed": seed}
+    note = f" ({'; '.join(dict.fromkeys(notes))})" if notes else ""
     return judged(CHECK, parts, f"neighbours do not matter{note}", "samples depend on their neighbours", about)
 
 
@@ -77,6 +78,7 @@ class _Company:
     factor: float
     random: torch.Generator
     threshold: float | None
+    notes: list[str]
 
     def parts(self) -> Iterator[Part]:
         x, subject = self.x, self.subject
@@ -87,15 +89,23 @@ class _Company:
             yield Part("permuted", change_per_sample(subject(x[order]), before[order]), limit)
             longer = subject(torch.cat((x, self.strangers)))[: len(x)]
             yield Part("others appended", change_per_sample(longer, before), limit)
-            for name, neighbours in self._neighbours():
-                now = subject(torch.cat((x[:1], neighbours[1:])))[:1]
-                yield Part(f"{name} neighbours", change_per_sample(now, before[:1]), limit)
+            longer = subject(torch.cat((self.strangers, x)))[len(x) :]
+            yield Part("others in front", change_per_sample(longer, before), limit)
+            now = subject(torch.cat((x[:1], self.strangers[1:])))
+            yield Part("other neighbours", change_per_sample(now[:1], before[:1]), limit)
+            yield from self._beside_larger(before, limit)
         yield from self._alone(before, limit)
 
-    def _neighbours(self) -> Iterator[tuple[str, Tensor]]:
-        yield "other", self.strangers
-        if not self.subject.example.ids:
-            yield "larger", self.factor * self.strangers
+    def _beside_larger(self, before: Tensor, limit: float) -> Iterator[Part]:
+        """The first sample beside larger ones; these may be too large for the layer, which it then says by itself."""
+        if self.subject.example.ids or self.factor == 1:
+            return
+        try:
+            now = self.subject(torch.cat((self.x[:1], self.factor * self.strangers[1:])))
+        except (FieldSolverError, ArithmeticError, RuntimeError, ValueError) as error:
+            self.notes.append(f"neighbours {self.factor:g} times as large were refused with {type(error).__name__}")
+            return
+        yield Part("larger neighbours", change_per_sample(now[:1], before[:1]), limit)
 
     def _alone(self, before: Tensor, limit: float) -> Iterator[Part]:
         """Values and gradients of every sample by itself."""
@@ -119,7 +129,6 @@ class _Company:
         if together[1]:
             (gradient,) = together[1]
             yield Part("gradient of inputs", change_per_sample(gradient, torch.cat(inputs)), limit)
-            yield Part("gradient at neighbours", self._at_neighbours(cotangent), limit)
 
     def _pulled_back(
         self, x: Tensor, cotangent: Tensor, weights: list[Tensor]
@@ -131,17 +140,6 @@ class _Company:
             y = self.subject(leaf)
             found = gradients(y, cotangent, leaves + weights)
         return y.detach(), found[: len(leaves)], found[len(leaves) :]
-
-    def _at_neighbours(self, cotangent: Tensor) -> float:
-        """What the gradient of one sample's output is at the other samples, relative to its own."""
-        found = []
-        for i in range(len(self.x)):
-            only = torch.zeros_like(cotangent)
-            only[i] = cotangent[i]
-            _, (gradient,), _ = self._pulled_back(self.x, only, [])
-            rest = torch.cat((gradient[:i], gradient[i + 1 :]))
-            found.append(relative(largest(rest), largest(gradient[i])))
-        return worst(found)
 
 
 def _draws_numbers(subject: Subject, x: Tensor) -> bool:

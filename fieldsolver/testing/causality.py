@@ -94,7 +94,9 @@ def _at_length(
         with torch.no_grad():
             parts.append(Part(f"perturbation after {t} of {size}", _seen(subject(replaced), before, t), limit))
             if prefixes:
-                parts.append(Part(f"prefix of {t + 1} of {size}", _seen(_run(subject, x[:, : t + 1]), before, t), limit))
+                parts.append(
+                    Part(f"prefix of {t + 1} of {size}", _seen(_run(subject, x[:, : t + 1]), before, t), limit)
+                )
         leak = _jacobian(subject, x, t, random)
         if leak is not None:
             parts.append(Part(f"Jacobian at {t} of {size}", leak, 0.0 if exact else limit))
@@ -108,7 +110,7 @@ def _seen(now: Tensor, before: Tensor, t: int) -> float:
 
 
 def _jacobian(subject: Subject, x: Tensor, t: int, random: torch.Generator) -> float | None:
-    """Gradient of output[t] at later tokens over that at the others; None where there is nothing to differentiate at."""
+    """Gradient of output[t] at later tokens over that at the others; None where there is no number to move."""
     with torch.enable_grad(), _probes(subject, x) as (tokens, probes):
         output = subject(tokens)
         if not probes:

@@ -62,9 +62,7 @@ def norm_change(now: Tensor, before: Tensor) -> float:
 def gradient_change(now: Sequence[Tensor], before: Sequence[Tensor]) -> float:
     """The largest `change` of a tensor of gradients, none taken as smaller than `FLOOR` of the largest one."""
     whole = worst([largest(g) for g in before])
-    return worst(
-        [relative(largest(a - b), max(largest(b), FLOOR * whole)) for a, b in zip(now, before, strict=True)]
-    )
+    return worst([relative(largest(a - b), max(largest(b), FLOOR * whole)) for a, b in zip(now, before, strict=True)])
 
 
 def worst(values: Sequence[float]) -> float:

@@ -18,13 +18,13 @@ Call = Callable[..., Tensor]
 class Example:
     """An input of a layer, with names for the axes of input and output.
 
-    The checks draw further inputs of other lengths and batch sizes from the values of this one, so that ranges are kept.
+    The checks draw further inputs of other lengths and batch sizes from these values, so that ranges are kept.
 
     Args:
         values: an input as the layer takes it: real or complex numbers, or token ids (integers).
-        axes: such as ``"B T D -> B T K"``. `B` counts the samples, `T` the tokens in their order, `C` and `D` components;
-            any other name is a place on a grid (``"B C X Y -> B C X Y"``). An output without `T` is a read-out of the
-            whole sequence (``"B T -> B K"``).
+        axes: such as ``"B T D -> B T K"``. `B` counts the samples, `T` the tokens in their order, `C` and `D` the
+            components; any other name is a place on a grid (``"B C X Y -> B C X Y"``). An output without `T` is a
+            read-out of the whole sequence (``"B T -> B K"``).
         vocabulary: number of token ids; only with ids.
         mask: keyword under which the layer takes a mask (B, T), True on real tokens.
         lengths: keyword under which the layer takes the numbers of real tokens, (B,).

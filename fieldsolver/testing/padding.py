@@ -33,9 +33,9 @@ def check_padding(
 ) -> AnalysisResult:
     """Compare padded batches with the same samples run alone without pads.
 
-    Three samples of 2/3 T, 1/3 T and 1 token are padded to 2/3 T and to T with zeros, with tokens, and with large tokens
-    (where `pad_id` marks padding: with that id). Compared are the outputs at real tokens, or the read-out; the gradients
-    of parameters and inputs; and the gradient at the pads, which is zero.
+    Three samples of 2/3 T, 1/3 T and 1 token are padded to 2/3 T and to T with zeros, with tokens, and with large
+    tokens (where `pad_id` marks padding: with that id). Compared are the outputs at real tokens, or the read-out; the
+    gradients of parameters and inputs; and the gradient at the pads, which is zero.
 
     Args:
         layer: any module that is told about padding as `example` says, in evaluation mode.
@@ -86,7 +86,9 @@ class _Alone:
     @classmethod
     def run(cls, subject: Subject, samples: list[Tensor], random: torch.Generator) -> _Alone:
         weights = list(subject.parameters().values())
-        outputs, cotangents, inputs = [], [], []
+        outputs: list[Tensor] = []
+        cotangents: list[Tensor] = []
+        inputs: list[Tensor] = []
         summed = [torch.zeros_like(weight) for weight in weights]
         for sample in samples:
             x = _leaf(sample.unsqueeze(0))

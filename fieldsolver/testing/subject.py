@@ -47,14 +47,23 @@ class Subject:
         if wake:
             woken(self.layer, wake, seed)
 
-    def __call__(self, plain: Tensor, real: Tensor | None = None, *, seed: int | None = None) -> Tensor:
-        """The output for values (B, T, ...) or (B, ...); `real` (B, T) is True on tokens that are no padding."""
+    def __call__(
+        self, plain: Tensor, real: Tensor | None = None, *, seed: int | None = None, lent: bool = False
+    ) -> Tensor:
+        """The output for values (B, T, ...) or (B, ...).
+
+        Args:
+            plain: values; the layer gets a copy of them.
+            real: (B, T), True on tokens that are no padding; None: none is.
+            seed: of random numbers, in place of the subject's.
+            lent: give the layer the values themselves, so that it can be seen whether it changes them.
+        """
         example = self.example
         masks: dict[str, Tensor] = {}
         if example.ordered:
             masks = example.masks(every_token(plain) if real is None else real)
         with own_random_numbers(plain.device, self.seed if seed is None else seed):
-            values = example.as_input(plain)
+            values = example.as_input(plain if lent else plain.clone())
             output: Any = self.layer(values, **masks) if example.call is None else example.call(
                 self.layer, values, **masks
             )  # fmt: skip

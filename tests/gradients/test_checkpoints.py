@@ -1,108 +1,164 @@
-"""Checkpoints: their budget, their memory, and random numbers on recomputation."""
+"""Checkpoints: their budget, what they cost, and random numbers on recomputation."""
 
 from __future__ import annotations
 
 import gc
 import weakref
-from itertools import pairwise
+from dataclasses import dataclass, field
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from fieldsolver.errors import OptionError
-from fieldsolver.gradients import Checkpointed, solve_with_gradient
-from fieldsolver.gradients.checkpoints import CheckpointRecorder
-from fieldsolver.methods import METHODS, get_method
-from fieldsolver.stepping import VectorField, integrate
-from fieldsolver.stepping.random_numbers import RandomState
+from fieldsolver.gradients import Checkpointed, GradientMode, solve_with_gradient
+from fieldsolver.gradients import budget as budgets
+from fieldsolver.gradients.binomial import advances
+from fieldsolver.methods import METHODS, ExplicitRungeKutta, get_method
+from fieldsolver.stepping import Trajectory, VectorField
 
-RK4 = get_method("rk4")
+RK4, TSIT5 = get_method("rk4"), get_method("tsit5")
+RUNGE_KUTTA = [name for name, method in METHODS.items() if isinstance(method, ExplicitRungeKutta)]
 
 
 def decay(p: tuple[Tensor, ...], t: Tensor, y: Tensor) -> Tensor:
     return -p[0] * torch.sin(y)
 
 
-def record(steps: int, budget: int | None) -> CheckpointRecorder:
-    recorder = CheckpointRecorder(budget, RandomState.now(torch.device("cpu")))
-    rate = torch.ones(1, dtype=torch.float64)
-    with torch.no_grad():
-        y0 = torch.ones(1, 1, dtype=torch.float64)
-        integrate(VectorField(decay, (rate,)), METHODS["euler"], y0, 0.0, 1.0, dt=1.0 / steps, observers=(recorder,))
-    return recorder
+@dataclass(eq=False)
+class Solve:
+    """A solve with its gradients, and how often f was evaluated in both passes."""
+
+    mode: str | GradientMode
+    name: str
+    options: dict
+    evaluations: list[int] = field(default_factory=lambda: [0])
+
+    def __post_init__(self) -> None:
+        self.rate = torch.tensor([1.3], dtype=torch.float64, requires_grad=True)
+        self.y0 = torch.linspace(-1.0, 2.0, 16, dtype=torch.float64).reshape(2, 8).requires_grad_()
+        self.trajectory = self.run()
+        self.forward = self.evaluations[0]
+        self.gradients = torch.autograd.grad(self.trajectory.y_end.square().sum(), (self.y0, self.rate))
+        self.backward = self.evaluations[0] - self.forward
+
+    def run(self) -> Trajectory:
+        return solve_with_gradient(
+            self.mode, VectorField(self.counted, (self.rate,)), METHODS[self.name], self.y0, 0.0, 1.0, **self.options
+        )
+
+    def counted(self, p: tuple[Tensor, ...], t: Tensor, y: Tensor) -> Tensor:
+        self.evaluations[0] += 1
+        return decay(p, t, y)
 
 
-def longest_segment(recorder: CheckpointRecorder) -> int:
-    rows = [*sorted(recorder.stored), len(recorder.rows)]
-    return max(b - a for a, b in pairwise(rows))
-
-
-@settings(max_examples=30)
-@given(steps=st.integers(1, 400), budget=st.integers(1, 40))
-def test_the_budget_is_never_exceeded_and_segments_stay_short(steps: int, budget: int) -> None:
-    recorder = record(steps, budget)
-    assert len(recorder.rows) == steps
-    assert 0 in recorder.stored
-    assert recorder.peak <= budget
-    assert longest_segment(recorder) <= max(1, 2 * -(-steps // budget), steps if budget == 1 else 0)
-
-
-@pytest.mark.parametrize("steps", [1, 10, 100, 1000, 3000])
-def test_the_default_budget_grows_with_the_square_root(steps: int) -> None:
-    recorder = record(steps, None)
-    assert recorder.peak <= max(8, 2 * steps**0.5 + 2)
-    assert longest_segment(recorder) <= 2 * steps**0.5 + 1
-
-
-@pytest.mark.parametrize("checkpoints", [1, 2, 3, 7, 1000, None])
+@pytest.mark.parametrize("states", [1, 3, 1000, None])
 @pytest.mark.parametrize("name", METHODS)
-def test_the_gradient_does_not_depend_on_the_budget(name: str, checkpoints: int | None) -> None:
-    gradients = []
-    for mode in ("direct", Checkpointed(checkpoints)):
-        rate = torch.tensor([1.3], dtype=torch.float64, requires_grad=True)
-        y0 = torch.tensor([[1.0], [2.0]], dtype=torch.float64, requires_grad=True)
-        field = VectorField(decay, (rate,))
-        y_end = solve_with_gradient(mode, field, METHODS[name], y0, 0.0, 1.0, dt=0.03).y_end
-        gradients.append(torch.autograd.grad(y_end.square().sum(), (y0, rate)))
-    for got, wanted in zip(*gradients, strict=True):
+def test_the_gradient_does_not_depend_on_the_budget(name: str, states: int | None) -> None:
+    direct, checkpointed = (Solve(mode, name, {"dt": 0.08}) for mode in ("direct", Checkpointed(states)))
+    for got, wanted in zip(checkpointed.gradients, direct.gradients, strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-13, atol=0)
 
 
-@pytest.mark.parametrize("checkpoints", [0, -3])
-def test_a_budget_below_one_is_refused(checkpoints: int) -> None:
-    y0 = torch.ones(1, 1, requires_grad=True)
-    with pytest.raises(OptionError, match="expected at least 1, or None for the default"):
-        solve_with_gradient(Checkpointed(checkpoints), VectorField(lambda p, t, y: -y), RK4, y0, 0.0, 1.0, dt=0.1)
+@pytest.mark.parametrize("states", [1, 4, None])
+@pytest.mark.parametrize("name", RUNGE_KUTTA)
+def test_the_gradient_is_that_of_direct_to_the_last_bit(name: str, states: int | None) -> None:
+    """The sums over steps and stages included: totals enter the graph of the next row in front of its own share."""
+    steps = [{"dt": 0.08}]
+    if METHODS[name].error_order is not None:
+        steps.append({"rtol": 1e-3, "atol": 1e-3, "dt_max": 0.1})
+    for options in steps:
+        direct, checkpointed = (Solve(mode, name, options) for mode in ("direct", Checkpointed(states)))
+        for got, wanted in zip(checkpointed.gradients, direct.gradients, strict=True):
+            assert torch.equal(got, wanted)
 
 
-def test_the_states_alive_are_the_checkpoints_and_one_segment() -> None:
-    """Counts the states that f was called with and that somebody still holds."""
-    most = {"forward": 0, "backward": 0}
-    phase = "forward"
+@pytest.mark.parametrize("states", [0, -3, 2.5, True, "all"])
+def test_a_budget_that_is_none_is_refused(states: object) -> None:
+    with pytest.raises(OptionError, match="expected a number, at least 1, or None for the default"):
+        Checkpointed(states)  # refused before anything runs
 
-    states: list[weakref.ref] = []
 
-    def watched(p: tuple[Tensor, ...], t: Tensor, y: Tensor) -> Tensor:
-        states.append(weakref.ref(y))
-        states[:] = [ref for ref in states if ref() is not None]
-        most[phase] = max(most[phase], len(states))
-        return -p[0] * torch.sin(y)
+@pytest.mark.parametrize("states", [1, 2, 5, 12, 100])
+@pytest.mark.parametrize("name", ["euler", "bosh3", "tsit5", "rk4"])
+def test_known_steps_cost_the_evaluations_of_the_optimal_schedule(name: str, states: int) -> None:
+    """Whatever the method needs for a step: no evaluation is spent on derivatives that states do not hold."""
+    solve, steps = Solve(Checkpointed(states), name, {"dt": 1 / 60}), 60
+    of_a_step = METHODS[name].stages - METHODS[name].fsal
+    again = advances(steps + 1, min(states, steps)) - steps
+    assert solve.backward == of_a_step * (again + steps)
+    assert solve.forward == 1 + of_a_step * steps + METHODS[name].fsal  # a probe first, and the very first derivative
+    assert solve.trajectory.backward is not None
+    assert solve.trajectory.backward.nfev == solve.backward
+    assert solve.trajectory.backward.peak_states == min(states, steps)
 
-    rate = torch.ones(1, dtype=torch.float64, requires_grad=True)
-    y0 = torch.ones(1, 1, dtype=torch.float64, requires_grad=True)
-    steps, budget = 400, 20
-    y_end = solve_with_gradient(
-        Checkpointed(budget), VectorField(watched, (rate,)), RK4, y0, 0.0, 1.0, dt=1 / steps
-    ).y_end
-    phase = "backward"
-    y_end.sum().backward()
-    gc.collect()
-    stages_of_one_step = RK4.stages + 2
-    assert most["forward"] <= budget + stages_of_one_step
-    assert most["backward"] <= budget + 2 * steps // budget + stages_of_one_step
+
+@pytest.mark.parametrize("states", [2, 5, 12, 100, None])
+@pytest.mark.parametrize("name", ["bosh3", "tsit5"])
+def test_unknown_steps_cost_at_most_a_tenth_more(name: str, states: int | None) -> None:
+    solve = Solve(Checkpointed(states), name, {"rtol": 1e-7, "atol": 1e-7, "dt_max": 0.02})
+    steps, of_a_step = len(solve.trajectory.steps), METHODS[name].stages - 1
+    assert steps > 40
+    slots = min(states or steps, steps)
+    assert solve.backward + of_a_step * steps <= 1.1 * of_a_step * (advances(steps + 1, slots) + steps)
+    assert solve.trajectory.backward is not None
+    assert solve.trajectory.backward.nfev == solve.backward
+    assert solve.trajectory.backward.peak_states <= slots
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_evaluations_are_counted_as_they_are_made(name: str) -> None:
+    """Save points inside steps included, which need dense output."""
+    times = torch.linspace(0.0, 1.0, 7, dtype=torch.float64)
+    solve = Solve(Checkpointed(3), name, {"dt": 0.055, "save_at": times})
+    assert solve.trajectory.backward is not None
+    assert solve.trajectory.backward.nfev == solve.backward
+    torch.autograd.grad(solve.run().saved.sum(), (solve.y0, solve.rate))
+
+
+def test_replayed_and_given_steps_are_known() -> None:
+    times = torch.linspace(0, 1, 61, dtype=torch.float64) ** 1.5
+    given = Solve(Checkpointed(4), "tsit5", {"step_times": times})
+    replayed = Solve(Checkpointed(4), "tsit5", {"replay": given.trajectory.steps})
+    assert given.backward == replayed.backward == 6 * advances(61, 4)
+
+
+def test_without_a_budget_all_states_are_kept_until_they_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then about twice the square root of the steps, and no step is made more than three times."""
+    solve = Solve(Checkpointed(), "rk4", {"dt": 1 / 400})
+    assert solve.backward == 4 * 400
+    state = 2 * 8 * 8  # bytes
+    monkeypatch.setattr(budgets, "DEFAULT_BYTES", 50 * state)
+    solve = Solve(Checkpointed(), "rk4", {"dt": 1 / 400})
+    assert 4 * 400 < solve.backward <= 4 * 2 * 400
+    assert solve.trajectory.backward is not None
+    assert solve.trajectory.backward.peak_states == 50
+    monkeypatch.setattr(budgets, "DEFAULT_BYTES", 0)
+    solve = Solve(Checkpointed(), "rk4", {"dt": 1 / 400})
+    assert solve.backward <= 4 * 2 * 400
+    assert solve.trajectory.backward is not None
+    assert solve.trajectory.backward.peak_states == 2 * 19  # 2 isqrt(399)
+
+
+@pytest.mark.parametrize("states", [2, None])
+def test_a_second_backward_pass_finds_what_it_needs(states: int | None) -> None:
+    """Where states had to be given up the first one lets go of the checkpoints; the next begins from y0."""
+    rate = torch.tensor([1.3], dtype=torch.float64, requires_grad=True)
+    y0 = torch.tensor([[1.0], [2.0]], dtype=torch.float64, requires_grad=True)
+    found = solve_with_gradient(Checkpointed(states), VectorField(decay, (rate,)), TSIT5, y0, 0.0, 1.0, dt=0.03)
+    one, other = (torch.autograd.grad(found.y_end.sum(), (y0, rate), retain_graph=True) for _ in range(2))
+    for a, b in zip(one, other, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_memories_of_adams_methods_count_as_states() -> None:
+    """A state of ab4 comes with four derivatives; 16 states hold that of the start and three of the others."""
+    solve = Solve(Checkpointed(16), "ab4", {"dt": 0.01})
+    assert solve.trajectory.backward is not None
+    assert solve.trajectory.backward.peak_states == 1 + 3 * (1 + 4)
+    again = advances(101, 4) - 100
+    starts = 3 * 3  # the first three steps of a run are Runge-Kutta steps, of four evaluations
+    assert solve.backward >= again + 100 + starts
 
 
 @pytest.mark.parametrize("mode", ["direct", "checkpointed"])
@@ -138,16 +194,19 @@ class Noisy(nn.Module):
         return VectorField(function, tuple(self.net.parameters()))
 
 
+def with_noise(mode: str | GradientMode, name: str, **options) -> list[Tensor]:
+    module = Noisy()
+    y0 = torch.ones(2, 4, dtype=torch.float64, requires_grad=True)
+    torch.manual_seed(7)
+    found = solve_with_gradient(mode, module.field(), METHODS[name], y0, 0.0, 1.0, **options)
+    found.y_end.square().sum().backward()
+    return [found.y_end.detach(), y0.grad, *(p.grad for p in module.parameters()), torch.rand(3)]
+
+
+@pytest.mark.parametrize("states", [3, None])
 @pytest.mark.parametrize("name", METHODS)
-def test_dropout_is_repeated_on_recomputation(name: str) -> None:
-    results = []
-    for mode in ("direct", Checkpointed(3)):
-        module = Noisy()
-        y0 = torch.ones(2, 4, dtype=torch.float64, requires_grad=True)
-        torch.manual_seed(7)
-        y_end = solve_with_gradient(mode, module.field(), METHODS[name], y0, 0.0, 1.0, dt=0.1).y_end
-        y_end.square().sum().backward()
-        results.append([y_end.detach(), y0.grad, *(p.grad for p in module.parameters()), torch.rand(3)])
+def test_dropout_is_repeated_on_recomputation(name: str, states: int | None) -> None:
+    results = [with_noise(mode, name, dt=0.1) for mode in ("direct", Checkpointed(states))]
     for got, wanted in zip(*results, strict=True):
         torch.testing.assert_close(got, wanted, rtol=1e-12, atol=1e-14)
 

@@ -20,7 +20,8 @@ from fieldsolver.testing import boundaries, equation_texts, equations, expressio
 
 
 def test_the_names():
-    assert fieldsolver.testing.__all__ == sorted(fieldsolver.testing.__all__)
+    names = fieldsolver.testing.__all__
+    assert names == sorted(names, key=lambda name: (not name.isupper(), name[0].islower(), name))
     assert set(fieldsolver.testing.__all__) <= set(dir(fieldsolver.testing))
     with pytest.raises(AttributeError, match="has no attribute 'grid'"):
         _ = fieldsolver.testing.grid

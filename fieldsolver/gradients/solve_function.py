@@ -1,0 +1,149 @@
+"""A solve as one function of autograd whose backward pass is our own, eagerly and inside torch.func.
+
+Its gradient carries no graph. Whoever asks for a second derivative is told so: numbers without a graph would drop terms
+in silence. `torch.func.grad`, `vjp` and `jacrev` work; `vmap` around a solve and forward mode have no meaning here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from fieldsolver.errors import OptionError
+from fieldsolver.methods.transformed import in_transform
+
+Inputs = tuple[Tensor | None, ...]
+
+
+class TwoPasses(Protocol):
+    """A forward and a backward pass; whatever the second needs besides tensors stays in the object."""
+
+    @property
+    def name(self) -> str:
+        """The gradient mode, for messages."""
+        ...
+
+    def forward(self, *inputs: Tensor | None) -> tuple[Tensor, ...]:
+        """The outputs: new tensor objects, to which the object does not refer, or nothing would ever be freed."""
+        ...
+
+    def saves(self, inputs: Inputs, outputs: tuple[Tensor, ...]) -> Inputs:
+        """Those that the backward pass needs; torch then refuses it after they were changed in place."""
+        ...
+
+    def backward(self, saved: Inputs, gradients: Inputs, needed: tuple[bool, ...]) -> Inputs:
+        """Gradients of the inputs, None where they are zero or not needed.
+
+        Args:
+            saved: what `saves` named.
+            gradients: of the outputs; None is zero.
+            needed: for each input, whether its gradient is.
+        """
+        ...
+
+
+class SolveFunction(torch.autograd.Function):
+    """`SolveFunction.apply(passes, *inputs)` -> outputs."""
+
+    @staticmethod
+    def forward(passes: TwoPasses, *inputs: Tensor | None) -> tuple[Tensor, ...]:
+        """The forward pass."""
+        return passes.forward(*inputs)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        """Keep what the backward pass needs."""
+        passes, *tensors = inputs
+        ctx.passes = passes
+        ctx.save_for_backward(*passes.saves(tuple(tensors), output))
+        ctx.set_materialize_grads(False)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        """The backward pass, as a function of its own where torch.func may want to follow it."""
+        passes, needed = ctx.passes, tuple(ctx.needs_input_grad[1:])
+        if not in_transform():
+            if torch.is_grad_enabled():  # create_graph=True
+                _refuse_second_derivatives(passes)
+            return None, *passes.backward(ctx.saved_tensors, gradients, needed)
+        call = _Call(passes, needed, len(gradients))
+        found = _BackwardPass.apply(call, *gradients, *ctx.saved_tensors)
+        shares = dict(zip(call.places, found, strict=True))
+        return None, *(shares.get(i) for i in range(len(needed)))
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> None:
+        """There is none."""
+        raise OptionError(
+            f"gradient={ctx.passes.name!r} has no forward-mode derivative (jvp, jacfwd, hessian); use gradient='direct'"
+        )
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, passes: TwoPasses, *inputs: Any) -> None:
+        """There is none."""
+        raise OptionError(
+            f"gradient={passes.name!r} does not work under torch.func.vmap; let y0 have the batch as its leading axis "
+            "(batch_dims=1 for plain functions) without vmap, or use gradient='direct' with dt="
+        )
+
+
+@dataclass
+class _Call:
+    """One backward pass inside torch.func.
+
+    Attributes:
+        passes: whose it is.
+        needed: for each input, whether its gradient is.
+        outputs: how many of the tensors are gradients of outputs.
+        places: of the inputs whose gradients it has given.
+    """
+
+    passes: TwoPasses
+    needed: tuple[bool, ...]
+    outputs: int
+    places: list[int] = field(default_factory=list)
+
+
+class _BackwardPass(torch.autograd.Function):
+    """(gradients of the outputs, saved tensors) -> those gradients of the inputs that are not zero."""
+
+    @staticmethod
+    def forward(call: _Call, *tensors: Tensor | None) -> tuple[Tensor, ...]:
+        found = call.passes.backward(tensors[call.outputs :], tensors[: call.outputs], call.needed)
+        call.places = [i for i, gradient in enumerate(found) if gradient is not None]
+        return tuple(gradient for gradient in found if gradient is not None)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.passes = inputs[0].passes
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> None:
+        _refuse_second_derivatives(ctx.passes)
+
+    @staticmethod
+    def jvp(ctx: Any, *tangents: Any) -> None:
+        _refuse_second_derivatives(ctx.passes)
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], call: _Call, *tensors: Tensor | None
+    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        """One after the other: the rows of `jacrev`."""
+        columns = [
+            [x] * info.batch_size if x is None or dim is None else x.unbind(dim)
+            for x, dim in zip(tensors, in_dims[1:], strict=True)
+        ]
+        rows = [_BackwardPass.apply(call, *row) for row in zip(*columns, strict=True)]
+        stacked = tuple(torch.stack(column) for column in zip(*rows, strict=True))
+        return stacked, (0,) * len(stacked)
+
+
+def _refuse_second_derivatives(passes: TwoPasses) -> None:
+    raise OptionError(
+        f"gradient={passes.name!r} was differentiated twice (create_graph=True), but its gradient carries no graph; use "
+        "gradient='direct' for higher derivatives"
+    )

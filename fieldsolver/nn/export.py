@@ -1,0 +1,92 @@
+"""Layers as programs of plain tensor operations, for `torch.export` and what stands on it; any number of samples.
+
+What is exported are the steps of `march`: fixed ones, as many as the layer makes. No program can report a sample that
+fails; its output holds NaN or infinity.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim, ExportedProgram
+
+from fieldsolver.errors import OptionError
+
+from .equation_layer import EquationLayer
+
+BATCH = "batch"
+"""Name of the free axis."""
+
+
+def export(layer: nn.Module, *example: Any) -> ExportedProgram:
+    """The layer, or a module that contains layers, as one graph of tensor operations with a free batch axis.
+
+    It is exported in evaluation mode. ``export(...).module()`` is called like the layer, `torch.export.save` writes it.
+
+    Args:
+        layer: made with fixed steps, ``dt=``.
+        *example: arguments of a call; the first axis of every tensor in them is the batch.
+
+    Raises:
+        OptionError: adaptive steps, events, or an example without a batch axis.
+    """
+    _refuse_unfit(layer)
+    arguments, shapes = _free_batch(example)
+    with torch.no_grad(), _evaluating(layer), _about_torch_alone():
+        return torch.export.export(layer, arguments, dynamic_shapes=shapes)
+
+
+def _refuse_unfit(layer: nn.Module) -> None:
+    for name, part in layer.named_modules():
+        if not isinstance(part, EquationLayer):
+            continue
+        what = f"the layer {name!r}" if name else f"the {type(part).__name__}"
+        if part.options["dt"] is None:
+            raise OptionError(
+                f"{what} chooses its steps by the numbers it meets, and an exported program cannot; make it with dt="
+            )
+        if any(item.place == "per sample" and n not in part.inputs.names for n, item in part.equation.declared.items()):
+            raise OptionError(f"{what} has fs.PerSample parameters, which fix the batch; feed them with inputs=")
+
+
+def _free_batch(example: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """The example with at least two samples (an exporter takes one for a constant), and which axes are free."""
+    tensors = [leaf for leaf in torch.utils._pytree.tree_leaves(example) if isinstance(leaf, Tensor)]
+    samples = {tensor.shape[0] if tensor.dim() else None for tensor in tensors}
+    if len(samples) != 1 or None in samples or 0 in samples:
+        got = [tuple(tensor.shape) for tensor in tensors]
+        raise OptionError(f"an example is arguments whose tensors share their first axis, the batch, got shapes {got}")
+    batch = Dim(BATCH)
+    single = samples == {1}
+    arguments = _mapped(lambda tensor: torch.cat([tensor, tensor]) if single else tensor, example)
+    return arguments, _mapped(lambda tensor: {0: batch}, example)
+
+
+def _mapped(function: Any, example: Any) -> Any:
+    """`function` of every tensor of the example, None for what is no tensor."""
+    return torch.utils._pytree.tree_map(lambda leaf: function(leaf) if isinstance(leaf, Tensor) else None, example)
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Without dropout and the like; every part is then in the mode it was in."""
+    before = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in before.items():
+            part.training = training
+
+
+@contextmanager
+def _about_torch_alone() -> Iterator[None]:
+    """torch's exporter calls deprecated parts of torch; nobody else can do anything about that."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)
+        yield

@@ -1,0 +1,87 @@
+"""One run of a layer's equation over B samples: by `solve`, or by `march` where nobody may look at a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fieldsolver.equations import FieldEquation
+from fieldsolver.errors import OptionError
+from fieldsolver.solve import solve
+from fieldsolver.stepping.march import cannot_be_read, march
+from fieldsolver.stepping.timetable import Timetable
+
+from .run_options import RunOptions, for_this_call, plain
+
+
+@dataclass(frozen=True)
+class Span:
+    """From 0 to `duration` with save points, and their fixed steps if there are any.
+
+    Attributes:
+        duration: positive.
+        save_at: times of the save points, T of them.
+        dt: size of the steps; None where they are chosen while they are made.
+        steps: what a compiler needs instead of a loop that decides.
+    """
+
+    duration: float
+    save_at: tuple[float, ...]
+    dt: float | None
+    steps: Timetable | None
+
+    @classmethod
+    def of(cls, duration: float, save_at: tuple[float, ...], dt: float | None) -> Span:
+        """The steps are worked out here, once."""
+        times = torch.tensor(save_at, dtype=torch.float64)
+        return cls(duration, save_at, dt, None if dt is None else Timetable.of(0.0, duration, dt, times))
+
+    def up_to_date(self, dt: float | None) -> Span:
+        """Itself, unless the user has changed the step."""
+        return self if dt == self.dt else Span.of(self.duration, self.save_at, dt)
+
+
+def run(equation: FieldEquation, y: Tensor, span: Span, options: RunOptions, start: float = 0.0) -> Tensor:
+    """``(T, B, C, *grid)``: the state at the save points.
+
+    Under a compiler, an exporter or a transform of `torch.func` the steps are those of `march`: the same numbers, but
+    a sample that overflows is not refused, it holds NaN.
+
+    Args:
+        equation: bound to the inputs.
+        y: ``(B, C, *grid)`` initial states.
+        span: how long, and what is saved.
+        options: of the layer.
+        start: the time at which the span begins.
+
+    Raises:
+        OptionError: adaptive steps, or events, where numbers cannot be read.
+        SolveFailed: a sample ended early.
+    """
+    if cannot_be_read(y):
+        return _marched(equation, y, span, options, start)
+    times = [start + time for time in span.save_at]
+    run_from = (start, start + span.duration)
+    return solve(equation, y, t_span=run_from, save_at=times, **for_this_call(options)).y
+
+
+def _marched(equation: FieldEquation, y: Tensor, span: Span, options: RunOptions, start: float) -> Tensor:
+    if span.steps is None:
+        raise OptionError(
+            "adaptive steps depend on the numbers, which torch.compile, torch.export and torch.func cannot read; make "
+            "the layer with fixed steps, dt="
+        )
+    if equation.events:
+        raise OptionError("events depend on the numbers, which torch.compile, torch.export and torch.func cannot read")
+    function, parameters = equation.pure()
+
+    def f(t: Tensor, state: Tensor) -> Tensor:
+        return function(parameters, t + start if start else t, state)
+
+    saved = march(f, plain(options["method"]), y, span.steps)[1]
+    if not equation.holds_nodes:
+        return saved
+    times = torch.tensor([start + time for time in span.save_at], dtype=torch.float64, device=y.device)
+    return torch.stack([equation.project(t, row) for t, row in zip(times, saved, strict=True)])
