@@ -1,4 +1,4 @@
-"""Draws the figures of the documentation: ``python docs/make_figures.py`` (about a minute)."""
+"""Draws the figures of the documentation: ``python docs/make_figures.py`` (about two minutes)."""
 
 import math
 from pathlib import Path
@@ -8,6 +8,7 @@ import matplotlib.ticker
 import numpy as np
 import torch
 from figures.events import poincare, spikes
+from figures.training import training
 from figures.work_precision import work_precision
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -235,3 +236,4 @@ if __name__ == "__main__":
     work_precision(FOLDER)
     spikes(FOLDER)
     poincare(FOLDER)
+    training(FOLDER)

@@ -15,7 +15,7 @@ from scipy.integrate import solve_ivp
 
 import fieldsolver as fs
 from fieldsolver.analysis.palette import BLACK, CYCLE, GREY
-from fieldsolver.methods import METHODS
+from fieldsolver.methods import METHODS, ReversibleMethod
 from fieldsolver.methods.registry import adaptive_methods
 from fieldsolver.testing import REFERENCE_PROBLEMS, ReferenceProblem
 
@@ -32,10 +32,11 @@ Curve = list[tuple[int, float]]
 
 
 def work_precision(folder: Path) -> None:
-    """Error at the end against evaluations: orders up to 4 above, higher orders below."""
+    """Error at the end against evaluations: orders up to 4 above, higher orders below; none that are reversible."""
+    shown = [name for name in adaptive_methods() if not isinstance(METHODS[name], ReversibleMethod)]
     names = {
-        "low": [name for name in adaptive_methods() if METHODS[name].order <= 4],
-        "high": [name for name in adaptive_methods() if METHODS[name].order > 4],
+        "low": [name for name in shown if METHODS[name].order <= 4],
+        "high": [name for name in shown if METHODS[name].order > 4],
     }
     figure = Figure(figsize=(10.0, 6.4), layout="constrained")
     rows = figure.subplots(2, len(PROBLEMS), sharey=True, sharex=True)

@@ -68,7 +68,7 @@ def compare(settings: BenchSettings) -> list[Comparison]:
     ours, by_hand, phi = make_layers()
     sides = {name: _step(layer, phi) for name, layer in (*ours.items(), (OTHER, by_hand))}
     times = measure_alternately(sides, settings)
-    held = {name: held_bytes(lambda layer=layer: layer(phi)) for name, layer in (*ours.items(), (OTHER, by_hand))}
+    held = {name: held_bytes(layer, phi) for name, layer in (*ours.items(), (OTHER, by_hand))}
     other = Measurement(f"F.conv2d, {_mebibytes(held[OTHER])}").with_times(times[OTHER])
     bars = {"compiled": COMPILED_BAR, "compiled, checkpoints": CHECKPOINTED_BAR}
     return [

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 
-def held_bytes(forward: Callable[[], Tensor]) -> int:
-    """Bytes of all storages that autograd saves in `forward`, and of those that Python holds after it and not before.
+def held_bytes(forward: Callable[..., Tensor], *arguments: Tensor) -> int:
+    """Bytes of all storages that autograd saves in a call, and of those that Python holds after it and not before.
 
     The second kind is what functions of our own keep on the side, such as checkpoints.
     """
@@ -22,7 +22,7 @@ def held_bytes(forward: Callable[[], Tensor]) -> int:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        result = forward()
+        result = forward(*arguments)
     saved.update((storage, size) for storage, size in _in_python() if storage not in before)
     saved.pop(result.untyped_storage().data_ptr(), None)  # the result is everybody's
     return sum(size for storage, size in saved.items() if storage not in before)

@@ -48,7 +48,7 @@ _ALL = (
     Benchmark(
         "train",
         "fieldsolver.experiments.benchmarks.training",
-        "training steps: a neural ODE against torchdiffeq and diffrax",
+        "training steps: a neural ODE against torchdiffeq and diffrax, a convolution layer against F.conv2d",
         packages=("torchdiffeq", "diffrax", "jax"),
     ),
 )

@@ -380,7 +380,8 @@ class FieldEquation(Answers, nn.Module):
         inputs.append(t.reshape(*t.shape, *((1,) * (1 + self.layout.dimension))) if t.dim() else t)
         inputs.append(y)
         inputs.extend(values.get(name, tensor).to(y.device) for name, tensor in self.mask_values().items())
-        if not y.is_meta and torch.is_autocast_enabled(y.device.type):  # rates are as precise as the state, forward and backward
+        # Rates are as precise as the state, in the same way forward and backward; abstract tensors have no precision.
+        if not y.is_meta and torch.is_autocast_enabled(y.device.type):
             with torch.autocast(y.device.type, enabled=False):
                 return tape.run(inputs)
         return tape.run(inputs)

@@ -130,7 +130,8 @@ class _Adjoint:
         )  # fmt: skip
         _, t0_needed, t1_needed, *others = needed
         wanted = [i for i, need in enumerate(others) if need]
-        grad_y0, found, ends = sweep.run(*gradients, wanted, (t0_needed, t1_needed))
+        grad_saved, grad_end = gradients
+        grad_y0, found, ends = sweep.run(grad_saved, grad_end, wanted, (t0_needed, t1_needed))
         self.going_back.conclude(self.statistics)
         shares = dict(zip(wanted, found, strict=True))
         return grad_y0, *ends, *(shares.get(i) for i in range(len(parameters)))

@@ -153,7 +153,9 @@ class AdjointSweep:
         grad_t1 = self._at_end(arriving[self.t1], self.t1) if ends[1] and self.t1 in arriving else None
         return a if at_start is None else a + at_start, totals, [grad_t0, grad_t1]
 
-    def _arriving(self, grad_saved: Tensor | None, grad_end: Tensor | None) -> tuple[dict[float, Tensor], Tensor | None]:
+    def _arriving(
+        self, grad_saved: Tensor | None, grad_end: Tensor | None
+    ) -> tuple[dict[float, Tensor], Tensor | None]:
         """Gradients (B, *state) by the time at which they arrive, those of t0 apart."""
         arriving = {} if grad_end is None else {self.t1: grad_end}
         at_start = None
@@ -179,7 +181,9 @@ class AdjointSweep:
                     f"{self.solved.t_end[sample].item():.6g}; leave it out of the loss, or use gradient='checkpointed'"
                 )
 
-    def _stretch(self, start: float, end: float, a: Tensor, wanted: Sequence[int], totals: list[Tensor | None]) -> Tensor:
+    def _stretch(
+        self, start: float, end: float, a: Tensor, wanted: Sequence[int], totals: list[Tensor | None]
+    ) -> Tensor:
         """a at the end of a stretch without jumps."""
         if start == end:
             return a

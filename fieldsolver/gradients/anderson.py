@@ -40,7 +40,7 @@ def anderson(apply: Apply, b: Tensor, rtol: float, max_iterations: int, vectors:
     iterations, going, mark, k = torch.zeros_like(length, dtype=torch.int64), length > 0, least, 0
     while k < max_iterations and going.any():
         gamma = _coefficients(dR, r)
-        move = beta * (r - (gamma * dR).sum(1)) - (gamma * dX).sum(1)
+        move = beta * (r - (gamma @ dR).squeeze(1)) - (gamma @ dX).squeeze(1)
         move = torch.where(going.unsqueeze(1), move, 0)
         new_r = b - apply(x + move)
         change = new_r - r
@@ -53,7 +53,7 @@ def anderson(apply: Apply, b: Tensor, rtol: float, max_iterations: int, vectors:
         going = going & (least > rtol * length)
         if k % (PATIENCE * vectors) == 0:
             going, mark = going & (least <= GAIN * mark), least
-    return LinearSolution(best, torch.where(length > 0, least / length, 0.0), iterations, size, k + 1)
+    return LinearSolution(best, torch.where(length > 0, least / length, 0.0), iterations, size, k + 1, 2 * vectors)
 
 
 def _first_step(b: Tensor, applied: Tensor) -> tuple[Tensor, Tensor]:
@@ -65,7 +65,7 @@ def _first_step(b: Tensor, applied: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _coefficients(dR: Tensor, r: Tensor) -> Tensor:
-    """(B, m, 1): argmin |r - dR gamma|, by the normal equations of unit vectors, without those that add nothing."""
+    """(B, 1, m): argmin |r - dR gamma|, by the normal equations of unit vectors, without those that add nothing."""
     gram = (dR @ dR.mT).double()
     right = (dR @ r.unsqueeze(2)).double()
-    return (torch.linalg.pinv(gram, rtol=64 * torch.finfo(r.dtype).eps, hermitian=True) @ right).to(r.dtype)
+    return (torch.linalg.pinv(gram, rtol=64 * torch.finfo(r.dtype).eps, hermitian=True) @ right).mT.to(r.dtype)

@@ -22,6 +22,7 @@ from torch import Tensor
 from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import FieldSolverWarning
 from fieldsolver.methods import Method
+from fieldsolver.methods.transformed import in_transform
 from fieldsolver.stepping import BackwardStatistics, Ends, Observer, Trajectory, VectorField
 from fieldsolver.stepping.error_norm import Norm, Tolerance, rms
 from fieldsolver.stepping.vector_field import Parameters
@@ -64,7 +65,7 @@ class Backsolve:
             OptionError: the method has no dense output, the equation has events, or it is pure diffusion.
         """
         check_continuous(self.name, method, equation)
-        if equation is not None:
+        if equation is not None and not in_transform():  # inside torch.func nobody sees the parameters' values
             check_reversal(equation, span)
 
     def solve(
@@ -151,8 +152,8 @@ def _stacked(parts: tuple[Tolerance, Tolerance], y: Tensor) -> Tolerance:
     """One tolerance for both parts, (2, *state) unless a number will do."""
     if not any(isinstance(part, Tensor) for part in parts) and parts[0] == parts[1]:
         return parts[0]
-    like = {"dtype": y.real.dtype if y.is_complex() else y.dtype, "device": y.device}
-    return torch.stack([torch.as_tensor(part, **like).expand(y.shape[1:]) for part in parts])
+    real, shape = y.real.dtype if y.is_complex() else y.dtype, y.shape[1:]
+    return torch.stack([torch.as_tensor(part, dtype=real, device=y.device).expand(shape) for part in parts])
 
 
 def _larger(norm: Norm) -> Norm:

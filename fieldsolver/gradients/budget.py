@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isqrt
+from math import isfinite, isqrt
 from typing import Any
 
 from torch import Tensor
@@ -69,11 +69,12 @@ class Budget:
 
 
 def known_steps(t0: float, t1: float, options: Mapping[str, Any]) -> int | None:
-    """Number of steps that the options of `integrate` fix; None where the run finds it out."""
+    """Number of steps that the options of `integrate` fix; None where the run finds it out, or refuses them."""
     if options.get("events") or options.get("until") is not None:
         return None
     if options.get("replay") is not None:
         return len(options["replay"])
     if options.get("step_times") is not None:
-        return len(options["step_times"]) - 1
-    return None if options.get("dt") is None else count_steps(t0, t1, float(options["dt"]))
+        return int(options["step_times"].numel()) - 1
+    dt = options.get("dt")
+    return count_steps(t0, t1, dt) if dt is not None and dt > 0.0 and isfinite(t0 + t1 + dt) else None

@@ -38,7 +38,13 @@ class Recollection(StateSource, Protocol):
 
 
 class Remembrance(Observer, Protocol):
-    """Sees a run go by, and keeps what its states can be found again from."""
+    """Sees a run go by, and keeps what its states can be found again from.
+
+    Attributes:
+        holds_end: whether the last states are among what it keeps.
+    """
+
+    holds_end: bool
 
     def source(self, repetition: Repetition) -> Recollection:
         """Leaves what is kept for the next pass over the same graph."""
@@ -46,8 +52,8 @@ class Remembrance(Observer, Protocol):
 
 
 def solve_discretely(
-    name: str, remembering: Callable[[], Remembrance], field: VectorField, method: Method, y0: Tensor, t0: float, t1: float,
-    ends: Ends | None, options: Mapping[str, Any],
+    name: str, remembering: Callable[[], Remembrance], field: VectorField, method: Method, y0: Tensor, t0: float,
+    t1: float, ends: Ends | None, options: Mapping[str, Any],
 ) -> Trajectory:  # fmt: skip
     """Integrate with a graph from y0, the parameters and the ends to `saved` and `y_end`; `dense` carries none.
 
@@ -111,12 +117,13 @@ class _Discrete:
         self.found.append(trajectory)
         # New tensors: the outputs refer to this object, which must not refer to them, or nothing is freed; and nobody
         # who writes into them may write into what is kept.
-        happened = trajectory.events
+        happened, y_end = trajectory.events, trajectory.y_end
+        y_end = y_end.clone() if y_end is y0 or self.remembrance.holds_end else y_end.detach()
         if happened is None:
-            return trajectory.saved.detach(), trajectory.y_end.clone()
+            return trajectory.saved.detach(), y_end
         self.noted = happened.noted
         logged = (happened.t, happened.y_before, happened.y_after)
-        return trajectory.saved.detach(), trajectory.y_end.clone(), *(values.clone() for values in logged)
+        return trajectory.saved.detach(), y_end, *(values.clone() for values in logged)
 
     def saves(self, inputs: Inputs, outputs: tuple[Tensor, ...]) -> Inputs:
         """The start and the parameters."""

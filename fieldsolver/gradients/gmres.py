@@ -33,6 +33,7 @@ class LinearSolution:
         iterations: (B,) int64.
         size: (B,) float64, a lower bound of |A|: how much A has stretched any of the vectors.
         applications: of A to the whole batch.
+        vectors: that were kept at the same time, at most.
     """
 
     x: Tensor
@@ -40,6 +41,7 @@ class LinearSolution:
     iterations: Tensor
     size: Tensor
     applications: int
+    vectors: int
 
 
 def gmres(apply: Apply, b: Tensor, rtol: float, max_iterations: int, vectors: int) -> LinearSolution:
@@ -55,7 +57,7 @@ def gmres(apply: Apply, b: Tensor, rtol: float, max_iterations: int, vectors: in
     length = norm(b)
     x, r, left = torch.zeros_like(b), b, length
     iterations, size = torch.zeros_like(length, dtype=torch.int64), torch.zeros_like(length)
-    going, applications = left > rtol * length, 0
+    going, applications, most = left > rtol * length, 0, 0
     while going.any() and applications < max_iterations:
         basis = min(vectors, max_iterations - applications)
         step, taken, stretched = _cycle(apply, r, rtol * length, going, basis)
@@ -67,43 +69,52 @@ def gmres(apply: Apply, b: Tensor, rtol: float, max_iterations: int, vectors: in
         x, r = torch.where(better.unsqueeze(1), new_x, x), torch.where(better.unsqueeze(1), new_r, r)
         left = torch.where(better, new_left, left)
         iterations, size = iterations + taken, torch.maximum(size, stretched)
-        applications += 1 + int(taken.max())
+        applications, most = applications + 1 + int(taken.max()), max(most, 1 + int(taken.max()))
         going = gained & (left > rtol * length)
-    return LinearSolution(x, torch.where(length > 0, left / length, 0.0), iterations, size, applications)
+    return LinearSolution(x, torch.where(length > 0, left / length, 0.0), iterations, size, applications, most)
 
 
 def _cycle(apply: Apply, r: Tensor, target: Tensor, going: Tensor, vectors: int) -> tuple[Tensor, Tensor, Tensor]:
     """The best correction in a Krylov space of r, the iterations of each sample, and how much A has stretched."""
     samples, entries = r.shape
     length = norm(r)
-    V = r.new_zeros(samples, min(vectors, entries) + 1, entries)
-    V[:, 0] = unit(r, torch.where(going, length, 0.0))
-    H = torch.zeros(samples, V.shape[1], V.shape[1] - 1, dtype=torch.float64, device=r.device)
-    Q = torch.eye(V.shape[1], dtype=torch.float64, device=r.device).repeat(samples, 1, 1)
+    steps = min(vectors, entries)
+    V = unit(r, torch.where(going, length, 0.0)).unsqueeze(1)  # (B, 1, N), and room that grows as it is needed
+    H = torch.zeros(samples, steps + 1, steps, dtype=torch.float64, device=r.device)
+    Q = torch.eye(steps + 1, dtype=torch.float64, device=r.device).repeat(samples, 1, 1)
     taken, stretched = torch.zeros_like(length, dtype=torch.int64), torch.zeros_like(length)
-    for j in range(V.shape[1] - 1):
+    for j in range(steps):
         w = apply(V[:, j])
         before = norm(w)
         h, w = _orthogonalised(V[:, : j + 1], w)
         after = torch.where(going & (norm(w) > torch.finfo(r.dtype).eps * before), norm(w), 0.0)
         H[:, : j + 1, j], H[:, j + 1, j] = torch.where(going.unsqueeze(1), h, 0.0), after
+        V = _with_room(V, j + 1, steps)
         V[:, j + 1] = unit(w, after)
         taken, stretched = taken + going, torch.maximum(stretched, before)
         going = going & (length * _rotated(Q, H[:, :, j], j) > target)
         if not going.any():
             break
-    e1 = torch.zeros_like(H[:, :, 0])
-    e1[:, 0] = length
-    y = torch.linalg.pinv(H, rtol=4 * torch.finfo(r.dtype).eps) @ e1.unsqueeze(2)  # columns of zeros get no weight
-    return (y.to(r.dtype) * V[:, :-1]).sum(1), taken, stretched
+    k = int(taken.max())
+    e1 = torch.zeros_like(H[:, : k + 1, :1])
+    e1[:, 0, 0] = length
+    y = torch.linalg.pinv(H[:, : k + 1, :k], rtol=4 * torch.finfo(r.dtype).eps) @ e1  # zero columns get no weight
+    return (y.mT.to(r.dtype) @ V[:, :k]).squeeze(1), taken, stretched
+
+
+def _with_room(V: Tensor, place: int, steps: int) -> Tensor:
+    """The basis (B, m, N) with room for one more vector at a place: twice the room where there is none."""
+    if place < V.shape[1]:
+        return V
+    return torch.cat([V, V.new_zeros(V.shape[0], min(V.shape[1], steps + 1 - V.shape[1]), V.shape[2])], dim=1)
 
 
 def _orthogonalised(V: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     """Coefficients (B, j) float64 of w in the basis V (B, j, N), and the rest of w. Twice is enough."""
     first = V @ w.unsqueeze(2)
-    w = w - (first * V).sum(1)
+    w = w - (first.mT @ V).squeeze(1)
     second = V @ w.unsqueeze(2)
-    return (first.double() + second.double()).squeeze(2), w - (second * V).sum(1)
+    return (first.double() + second.double()).squeeze(2), w - (second.mT @ V).squeeze(1)
 
 
 def _rotated(Q: Tensor, h: Tensor, j: int) -> Tensor:

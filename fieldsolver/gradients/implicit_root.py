@@ -95,7 +95,7 @@ def _note(root: Root, solution: LinearSolution, b: Tensor) -> None:
     record.nfev += solution.applications + 1  # f once, for this graph
     record.iterations += int(solution.iterations.max()) if solution.iterations.numel() else 0
     record.residual = solution.residual.cpu()
-    record.peak_states = max(record.peak_states, min(root.solver.kept(b), b.shape[1]) + 1)
+    record.peak_states = max(record.peak_states, solution.vectors)
 
 
 def _report(solution: LinearSolution) -> IterationReport:

@@ -51,7 +51,7 @@ class KnownPlacement:
 
     def __init__(self, steps: int, slots: int) -> None:
         self.slots = slots
-        self._end, self._free = steps + 1, slots - 1  # one more step leads to the loss, and is reversed first
+        self._steps, self._free = steps, slots - 1
         self._next = self._following(0)
 
     def offer(self, number: int) -> tuple[bool, list[int]]:
@@ -63,7 +63,7 @@ class KnownPlacement:
         return True, []
 
     def _following(self, number: int) -> int:
-        left = self._end - number
+        left = self._steps - number
         return number + next_kept(left, self._free + 1) if self._free and left > 1 else -1
 
 

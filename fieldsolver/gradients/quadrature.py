@@ -15,7 +15,7 @@ Source: Norcliffe, Deisenroth, *Faster training of neural ODEs using Gauss-Legen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from fieldsolver.stepping import BackwardStatistics
 from fieldsolver.stepping.random_numbers import RandomState
 
 from .binomial import next_kept
@@ -41,6 +42,9 @@ class Recomputation:
             return self._advance(last, number)
         found = self._kept[number] if number == 0 else self._kept.pop(number)
         return self._of_row(number, found.start, found.rows)
+
+    def report(self, statistics: BackwardStatistics) -> None:
+        """Nothing besides `peak`."""
 
     def _advance(self, at: int, number: int) -> RowStart:
         """From a checkpoint to the start of a row, without a graph."""

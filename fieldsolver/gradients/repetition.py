@@ -125,7 +125,7 @@ class Repetition:
         if self.renews and torch.is_grad_enabled() and not moving.all():
             # The others may be where f has no derivative. Without a graph they take theirs along to later rows.
             t, y = np.where(moving, t, part.rest.t), masked(moving, y, part.rest.y)
-        times = torch.from_numpy(t).to(y.device)
+        times = torch.from_numpy(t).to(y.device, non_blocking=True)
         if offset is not None:
             times = times + offset
         self.nfev += 1

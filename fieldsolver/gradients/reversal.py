@@ -81,6 +81,8 @@ class EndRecorder:
         OptionError: f draws random numbers.
     """
 
+    holds_end = True
+
     def __init__(self) -> None:
         self._left: list[Samples] = []
         self.breaks: dict[int, Break] = {}
@@ -117,7 +119,8 @@ class EndRecorder:
             return self._now
         rows = np.concatenate([group.rows for group in groups])
         order = torch.from_numpy(np.argsort(rows)).to(self._now.y.device)
-        y, *memory = (torch.cat(parts).index_select(0, order) for parts in zip(*((g.y, *g.memory) for g in groups)))
+        columns = [(group.y, *group.memory) for group in groups]
+        y, *memory = (torch.cat(parts).index_select(0, order) for parts in zip(*columns, strict=True))
         return Samples(np.arange(rows.size), y, tuple(memory))
 
     def arrived(self) -> Tensor:
@@ -140,13 +143,13 @@ class Reversal:
     Attributes:
         peak: the states held at most.
         residual: (B,) largest distance between a start that was found again and the true one, relative to the largest
-            entry of the state there and at the end of the run; NaN where no start was looked for.
+            entry of the state there and at both ends of the run; NaN where no start was looked for.
     """
 
     def __init__(self, repetition: Repetition, recorder: EndRecorder) -> None:
         self._repetition, self._breaks, self._arrived = repetition, recorder.breaks, recorder.arrived()
         self._now, self._number = recorder.ended, len(repetition.record.rows)
-        self._size = largest(self._now.y)
+        self._size = torch.maximum(largest(self._now.y), largest(repetition.record.rest.y))
         self._moved, self._lost = np.zeros((2, repetition.record.samples), dtype=bool)
         self.residual = torch.full((repetition.record.samples,), torch.nan, dtype=torch.float64)
         kept = sum(b.before.numbers + b.y_after.numel() for b in recorder.breaks.values())
@@ -202,7 +205,8 @@ class Reversal:
         saved = method.saved_evaluations(start.memory)
         self._repetition.nfev += method.stages - int(saved.min() if isinstance(saved, Tensor) else saved)
         back = Samples(row.rows, *method.reverse(part.field, times, sizes, start.y, start.memory))
-        lost = moved & ~finite_samples(back.y, *back.memory)
+        sane = largest(back.y) <= self._size[torch.from_numpy(row.rows)] / torch.finfo(back.y.dtype).eps
+        lost = moved & ~(sane.numpy() & finite_samples(*back.memory))
         if lost.any():  # they stay where f is finite, or they would poison the gradients of the parameters: 0 * inf
             self._lost[row.rows[lost]], self.residual[torch.from_numpy(row.rows[lost])] = True, torch.inf
             back = back.where(~lost, resting())
@@ -219,9 +223,9 @@ class Reversal:
     def _compare(self, rows: np.ndarray, found: Tensor, true: Tensor) -> None:
         """Note by how much some samples (n, *state) were missed."""
         missed = largest(found - true)
-        size = torch.maximum(largest(true), self._size[torch.from_numpy(rows)])
-        relative = torch.where(missed == 0.0, 0.0, missed / size).nan_to_num(nan=torch.inf)
         places = torch.from_numpy(rows)
+        size = torch.maximum(largest(true), self._size[places])
+        relative = torch.where(missed == 0.0, 0.0, missed / size).nan_to_num(nan=torch.inf)
         self.residual[places] = torch.fmax(self.residual[places], relative)
 
     def report(self, statistics: BackwardStatistics) -> None:

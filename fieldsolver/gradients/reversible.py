@@ -6,10 +6,10 @@ its start up to round-off, and then differentiated like those of `checkpointed`:
     (y_new, z_new) -> (y, z)                        the inverse of the step
     lambda_y, lambda_z, grad_p  +=  (lambda_y_new, lambda_z_new, lambda_saved) . Jacobian
 
-Memory: the state and the second vector of the method, at the end and on the way back, and the graph of one row. Behind an
-event or a jump the method has started anew, and its past is lost: there three states of the samples concerned are
-kept (two and a derivative more with `reversible_heun`). Cost: undoing a row takes as many evaluations as making it, so a
-backward pass makes twice those of the run, one half of them with a graph.
+Memory: the state and what the method carries, at the end and on the way back, and the graph of one row. Behind an event
+or a jump the method has started anew, and its past is lost: there three states of the samples concerned are kept (four
+with `reversible_heun`). Cost: undoing a row takes as many evaluations as making it, so a backward pass makes twice
+those of the run, one half of them with a graph.
 
 Going back, what the run has damped grows, and the round-off with it. So the start that was found again is compared with
 the true one, and a warning says when digits were lost.

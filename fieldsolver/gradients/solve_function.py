@@ -57,15 +57,15 @@ class SolveFunction(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         """Keep what the backward pass needs."""
         passes, *tensors = inputs
-        ctx.passes = passes
+        ctx.passes, ctx.transformed = passes, in_transform()
         ctx.save_for_backward(*passes.saves(tuple(tensors), output))
         ctx.set_materialize_grads(False)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        """The backward pass, as a function of its own where torch.func may want to follow it."""
+        """The backward pass, as a function of its own for torch.func, which always asks for its graph."""
         passes, needed = ctx.passes, tuple(ctx.needs_input_grad[1:])
-        if not in_transform():
+        if not (ctx.transformed or in_transform()):
             if torch.is_grad_enabled():  # create_graph=True
                 _refuse_second_derivatives(passes)
             return None, *passes.backward(ctx.saved_tensors, gradients, needed)
@@ -144,6 +144,6 @@ class _BackwardPass(torch.autograd.Function):
 
 def _refuse_second_derivatives(passes: TwoPasses) -> None:
     raise OptionError(
-        f"gradient={passes.name!r} was differentiated twice (create_graph=True), but its gradient carries no graph; use "
-        "gradient='direct' for higher derivatives"
+        f"gradient={passes.name!r} was differentiated twice (create_graph=True), but its gradient carries no graph; "
+        "use gradient='direct' for higher derivatives"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import NamedTuple
 
@@ -81,7 +82,8 @@ class Sweep:
     def _plan_saves(self) -> list[_Due | None]:
         """For every row the save points inside it."""
         following = self._save_times.start(self._repetition.record.samples)
-        walls, plan = self._save_times.walls(following), []
+        walls = self._save_times.walls(following)
+        plan: list[_Due | None] = []
         for row in self._rows:
             due = None
             if self._save_times.any_due(walls[row.rows], row.t_new):
@@ -124,7 +126,8 @@ class Sweep:
         due = self._due[number]
         if due is None or self._saved is None:
             return None
-        places = (torch.from_numpy(values).to(self._saved.device) for values in (due.index, due.row))
+        device = self._saved.device
+        places = (torch.from_numpy(values).to(device, non_blocking=True) for values in (due.index, due.row))
         return Saved(due.times, due.sample, self._saved[tuple(places)], due.inside)
 
     def _logged_in(self, number: int) -> EventGradients | None:
@@ -171,7 +174,8 @@ class Sweep:
         return SweepResult(grad_y0, parameters, None if whole.offset is None else whole.offset.sum(), totals[-1])
 
 
-class _Due(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Due:
     """P save points in one row: which times, which samples (in the row and in the batch), and whether dense output."""
 
     index: np.ndarray

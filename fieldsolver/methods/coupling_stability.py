@@ -5,17 +5,17 @@ determinant c, the coupling, and of trace::
 
     T(zeta) = 1 + c - (R(-zeta) - 1) (R(zeta) - c)
 
-Its eigenvalues solve mu^2 - T mu + c = 0; for R = exp they are exp(zeta) and c exp(-zeta). Both lie in the disc of radius
-rho where T lies in the ellipse that T = mu + c / mu traces for |mu| = rho::
+Its eigenvalues solve mu^2 - T mu + c = 0; for R = exp they are exp(zeta) and c exp(-zeta). Both lie in the disc of
+radius rho where T lies in the ellipse that T = mu + c / mu traces for |mu| = rho::
 
     G = (Re T / (rho + c / rho))^2 + (Im T / (rho - c / rho))^2 - 1 <= 0
 
-On a ray G is a real polynomial in |zeta|. The region is a strip around a part of the imaginary axis, about 1 - c wide to
-either side. In the strict sense, rho = 1, that part is a single point: below |zeta| = sqrt(1 - c) steps on the axis grow by
-some 1e-12, which nobody will ever see. So a little growth is allowed.
+On a ray G is a real polynomial in |zeta|. The region is a strip around a part of the imaginary axis, about 1 - c wide
+to either side. In the strict sense, rho = 1, that part is a single point: below |zeta| = sqrt(1 - c) steps on the axis
+grow by some 1e-12, which nobody will ever see. So a little growth is allowed.
 
-Source: McCallum, Foster, *Efficient, accurate and stable gradients for neural ODEs* (2024), arXiv 2410.11648; the ellipse
-is that of complex T, which they do not need.
+Source: the step is that of McCallum, Foster, *Efficient, accurate and stable gradients for neural ODEs* (2024), arXiv
+2410.11648; trace, determinant and ellipse follow from it and are derived here.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from torch.autograd import forward_ad
 from .explicit_runge_kutta import ExplicitRungeKutta
 from .host_stages import Row, open_stages
 from .protocol import Function, Memory, Method, Step
-from .transformed import is_functorch_wrapped_tensor, numbers_of
+from .transformed import in_transform, is_functorch_wrapped_tensor, numbers_of
 
 HOST_ENTRIES = 1 << 12
 """Entries of one state up to which this pays. The size of the batch plays no part: a sample's numbers must not depend
@@ -87,7 +87,7 @@ def as_array(x: Tensor) -> np.ndarray:
     try:
         return x.numpy()
     except RuntimeError:  # a negated view, for one, or a tensor inside a transform of torch.func
-        return numbers_of(x) if is_functorch_wrapped_tensor(x) else x.numpy(force=True)
+        return numbers_of(x) if in_transform() else x.numpy(force=True)
 
 
 @cache

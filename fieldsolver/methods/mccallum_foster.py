@@ -12,12 +12,12 @@ and back::
     y = (y_new - (1 - lambda) z - Psi_h(t, z)) / lambda
 
 It starts with z = y. The coupling pulls y and z together, without it their difference would be undamped; the inverse
-amplifies that difference by 1 / lambda per step, so lambda is close to 1. For odd p the error of y changes its sign after
-about 1 / (1 - lambda) steps: at first y follows the base method, in the end z, which follows its adjoint.
+amplifies that difference by 1 / lambda per step, so lambda is close to 1. For odd p the error of y changes its sign
+after about 1 / (1 - lambda) steps: at first y follows the base method, in the end z, which follows its adjoint.
 
-Error estimate: that of the base method, from the stages of Psi_h. Where the base reuses its last stage (FSAL), the first
-stage f(t + h, y_new) of Psi_-h takes its place; they differ by O(h^(p+1)). Dense output: that of the base method along
-Psi_h, with its end moved onto y_new by a term linear in time; the order is that of the base.
+Error estimate: that of the base method, from the stages of Psi_h. Where the base reuses its last stage (FSAL), the
+first stage f(t + h, y_new) of Psi_-h takes its place; they differ by O(h^(p+1)). Dense output: that of the base method
+along Psi_h, with its end moved onto y_new by a term linear in time; the order is that of the base.
 
 Source: McCallum, Foster, *Efficient, accurate and stable gradients for neural ODEs* (2024), arXiv 2410.11648; the
 dense output is this file's own.

@@ -1,8 +1,8 @@
-"""The bosh3 method made reversible; see `mccallum_foster`."""
+"""Bogacki and Shampine's method of order 3, made reversible: see `mccallum_foster`."""
 
 from __future__ import annotations
 
-from .mccallum_foster import McCallumFoster
 from .bosh3 import BOSH3
+from .mccallum_foster import McCallumFoster
 
 REVERSIBLE_BOSH3 = McCallumFoster(BOSH3)

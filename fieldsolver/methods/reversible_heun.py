@@ -14,8 +14,8 @@ and back::
 
 It starts with z = y. Dense output of order 2 integrates the line from v to v_new.
 
-Stability: y' = lambda y has the roots of mu^2 - 2 h lambda mu - 1 = 0, as the leapfrog method. They stay on the unit circle
-for h lambda in [-i, i] and nowhere else: what decays at the rate r leaves a partner that grows at the rate r.
+Stability: y' = lambda y has the roots of mu^2 - 2 h lambda mu - 1 = 0, as the leapfrog method. They stay on the unit
+circle for h lambda in [-i, i] and nowhere else: what decays at the rate r leaves a partner that grows at the rate r.
 
 Source: Kidger, Foster, Li, Lyons, *Efficient and accurate gradients for neural SDEs* (2021), arXiv 2105.13493,
 section 3, without its noise.

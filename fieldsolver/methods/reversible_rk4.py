@@ -1,4 +1,4 @@
-"""The rk4 method made reversible; see `mccallum_foster`."""
+"""The classical method of order 4, made reversible: see `mccallum_foster`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tsit5 method made reversible; see `mccallum_foster`."""
+"""Tsitouras' method of order 5, made reversible: see `mccallum_foster`."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ fails; its output holds NaN or infinity.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -34,10 +34,12 @@ def export(layer: nn.Module, *example: Any) -> ExportedProgram:
 
     Raises:
         OptionError: adaptive steps, events, or an example without a batch axis.
+        What the layer raises for this example.
     """
     _refuse_unfit(layer)
     arguments, shapes = _free_batch(example)
     with torch.no_grad(), _evaluating(layer), _about_torch_alone():
+        layer(*arguments)  # tables are made outside the graph, and what is wrong with the example is said plainly
         return torch.export.export(layer, arguments, dynamic_shapes=shapes)
 
 
@@ -46,7 +48,7 @@ def _refuse_unfit(layer: nn.Module) -> None:
         if not isinstance(part, EquationLayer):
             continue
         what = f"the layer {name!r}" if name else f"the {type(part).__name__}"
-        if part.options["dt"] is None:
+        if cast("Mapping[str, Any]", part.options)["dt"] is None:
             raise OptionError(
                 f"{what} chooses its steps by the numbers it meets, and an exported program cannot; make it with dt="
             )

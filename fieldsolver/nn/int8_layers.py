@@ -11,6 +11,8 @@ Source: Jacob et al., *Quantization and training of neural networks for efficien
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
@@ -38,7 +40,7 @@ class Int8Linear(nn.Module):
         product = torch._int_mm(q, self.get_buffer("weight").t())  # exact, (rows, out) int32
         y = product.to(x.dtype) * scale * self.get_buffer("scale").to(x.dtype).t()
         if self.bias is not None:
-            y = y + self.bias.to(x.dtype)
+            y = y + self.get_buffer("bias").to(x.dtype)
         return y.reshape(*x.shape[:-1], y.shape[1])
 
     def extra_repr(self) -> str:
@@ -76,14 +78,8 @@ def rounded(rows: Tensor) -> tuple[Tensor, Tensor]:
     return (rows / scale).round().to(torch.int8), scale
 
 
-def _without_weight(convolution: nn.Conv1d | nn.Conv2d | nn.Conv3d) -> nn.Module:
-    """The convolution's bias, padding and the rest, around a weight without memory."""
-    plain = type(convolution)(
-        convolution.in_channels, convolution.out_channels, convolution.kernel_size, stride=convolution.stride,
-        padding=convolution.padding, dilation=convolution.dilation, groups=convolution.groups,
-        bias=convolution.bias is not None, padding_mode=convolution.padding_mode, device="meta",
-    )  # fmt: skip
-    plain.weight = None
-    if convolution.bias is not None:
-        plain.bias = nn.Parameter(convolution.bias.detach().clone(), requires_grad=False)
+def _without_weight(convolution: nn.Module) -> nn.Module:
+    """The convolution's bias, padding and the rest."""
+    plain = copy.deepcopy(convolution).requires_grad_(False)
+    plain.register_parameter("weight", None)
     return plain

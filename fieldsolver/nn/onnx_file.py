@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 from collections.abc import Iterator
@@ -11,6 +12,8 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.export import ExportedProgram
+from torch.onnx import OnnxExporterError, ONNXProgram
 
 from fieldsolver.errors import OptionError
 
@@ -31,21 +34,19 @@ def export_onnx(layer: nn.Module, *example: Any, path: str | os.PathLike[str]) -
         path: of the file; a file that is there is replaced.
 
     Raises:
-        OptionError: as `export`, or the packages ``onnx`` and ``onnxscript`` are not installed.
+        OptionError: as `export`; the packages ``onnx`` and ``onnxscript`` are not installed; or there is no ONNX for an
+            operation of the layer.
     """
     try:
-        import onnx  # noqa: F401  # torch imports both later, and says less
-        import onnxscript  # noqa: F401
+        for package in ("onnx", "onnxscript"):  # torch imports both later, and says less
+            importlib.import_module(package)
     except ImportError as missing:
         raise OptionError(
             f"writing ONNX needs the package {missing.name!r}; pip install 'fieldsolver[export]'"
         ) from missing
     program = export(layer, *example)
     with torch.no_grad(), _about_torch_alone(), _quiet():
-        translated = torch.onnx.export(program, dynamo=True, verbose=False)
-        if translated is None:  # only with a file name of its own, which would not appear whole
-            raise OptionError("torch.onnx.export returned no program")
-        translated.optimize()
+        translated = _translated(program)
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -54,6 +55,22 @@ def export_onnx(layer: nn.Module, *example: Any, path: str | os.PathLike[str]) -
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def _translated(program: ExportedProgram) -> ONNXProgram:
+    try:
+        translated = torch.onnx.export(program, dynamo=True, verbose=False)
+    except OnnxExporterError as error:
+        reason: BaseException = error
+        while reason.__cause__ is not None:
+            reason = reason.__cause__
+        raise OptionError(
+            f"torch cannot write an operation of this layer as ONNX: {reason}; take fs.nn.export instead"
+        ) from error
+    if translated is None:
+        raise OptionError("torch.onnx.export returned no program, although it was given no file")
+    translated.optimize()
+    return translated
 
 
 @contextmanager

@@ -89,7 +89,8 @@ def _sorted_out(layer: nn.Module) -> tuple[list[str], list[str]]:
     for part in layer.modules():
         for parameter in part.parameters(recurse=False):
             owners[id(parameter)] = owners.get(id(parameter), 0) + 1
-    converted, kept = [], []
+    converted: list[str] = []
+    kept: list[str] = []
     for name, part in layer.named_modules():
         if not isinstance(part, (nn.Linear, *CONVOLUTIONS)):
             continue

@@ -22,9 +22,9 @@ RunOptions = dict[str, Any]
 
 def run_options(
     equation: FieldEquation, *, span: float, method: str | CompiledMethod, dt: float | None, rtol: float, atol: float,
-    gradient: str | GradientMode, max_steps: int, check: str,
+    gradient: str | GradientMode, max_steps: int, check: str, to_rest: bool = False,
 ) -> RunOptions:  # fmt: skip
-    """The options of a layer whose solves are `span` long.
+    """The options of a layer whose solves are `span` long, or end at rest.
 
     Raises:
         OptionError, StabilityError: options that cannot work.
@@ -34,6 +34,8 @@ def run_options(
     check_tolerances(rtol, atol)
     mode = get_gradient(gradient)
     mode.check(scheme, equation, span)
+    if mode.name == "implicit" and not to_rest:
+        raise OptionError("gradient='implicit' is that of a steady state; take fs.nn.SteadyFieldLayer, or another mode")
     if check not in CHECKS:
         raise OptionError(f"check is one of {CHECKS}, got {check!r}")
     if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:

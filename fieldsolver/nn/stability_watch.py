@@ -50,8 +50,8 @@ class StabilityWatch:
 
 
 def _versions(equation: FieldEquation) -> tuple[int, ...]:
-    """How often each coefficient was written in place."""
-    return tuple(value._version for value in equation.raw.values())
+    """How often each coefficient was written in place; those made in inference mode do not count, and do not train."""
+    return tuple(0 if value.is_inference() else value._version for value in equation.raw.values())
 
 
 def _is_traced() -> bool:

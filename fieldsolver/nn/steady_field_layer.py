@@ -72,7 +72,7 @@ class SteadyFieldLayer(EquationLayer):
         self.check = check
         self.options = run_options(
             equation, span=until.max_time, method=method, dt=dt, rtol=rtol, atol=atol, gradient=gradient,
-            max_steps=max_steps, check=check,
+            max_steps=max_steps, check=check, to_rest=True,
         )  # fmt: skip
         self._span = Span.of(until.max_time, (until.max_time,), dt)
 

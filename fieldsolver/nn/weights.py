@@ -37,7 +37,7 @@ def load_weights(module: nn.Module, path: str | os.PathLike[str], config: Mappin
         FileFormatError: the file belongs to something else, or names and shapes do not fit.
     """
     tensors, stored = read_weights(path)
-    for key in sorted(config.keys() | stored.keys()):
+    for key in (*config, *sorted(stored.keys() - config.keys())):
         if stored.get(key) != config.get(key):
             raise FileFormatError(
                 f"{str(path)!r} was saved with {key} = {stored.get(key)!r}, but this one has {config.get(key)!r}; "

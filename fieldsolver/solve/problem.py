@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import OptionError, StateError
+from fieldsolver.methods.transformed import is_batched
 from fieldsolver.stepping import VectorField
 
 from .plain_state import plain_state
@@ -73,7 +74,7 @@ def _from_equation(
         raise OptionError("the equation has noise, and there is no stochastic method yet; remove the noise terms")
     packed = equation.pack(y0, finite=False)
     batch = tuple(packed.shape[: packed.dim() - len(equation.state_shape)])
-    if not batch:
+    if not batch and not is_batched(packed):
         equation.space.refuse_not_finite(packed)  # of a batch, each sample fails by itself
     if batch_dims is not None and batch_dims != len(batch):
         raise OptionError(f"batch_dims={batch_dims}, but the state has {len(batch)} axes before {equation.state_shape}")

@@ -14,8 +14,9 @@ from torch import Tensor
 from fieldsolver.equations import Event, FieldEquation
 from fieldsolver.equations.events import EventFunction
 from fieldsolver.errors import FieldSolverWarning, OptionError, SolveFailed
-from fieldsolver.gradients import GradientMode, captured_by_events, captures_gradients, is_transformed, get_gradient
+from fieldsolver.gradients import GradientMode, captured_by_events, captures_gradients, get_gradient, is_transformed
 from fieldsolver.methods import Method
+from fieldsolver.methods.transformed import in_transform
 from fieldsolver.stepping import Ends, Status, SteadyState, StepLog, Trajectory
 from fieldsolver.stepping.compiled_method import CompiledMethod
 from fieldsolver.stepping.controllers import Controller
@@ -156,10 +157,11 @@ def solve(
     watched = events_of(problem, events)
     scheme, reason = choose_method(method, dt)
     relative, absolute = resolved_tolerances(rtol, atol, problem)
-    if backward and problem.equation is not None:
-        warn_of_backward_diffusion(problem.equation, t0 - t1)
-    if problem.equation is not None and dt is not None:
-        check_fixed_step(problem.equation, scheme, dt, check, t0)
+    if problem.equation is not None and not in_transform():  # inside torch.func nobody sees the parameters' values
+        if backward:
+            warn_of_backward_diffusion(problem.equation, t0 - t1)
+        if dt is not None:
+            check_fixed_step(problem.equation, scheme, dt, check, t0)
     times = save_times(save_at, t0, t1)
     land_at = None if land_at is None else times_inside("land_at", land_at, t0, t1)
     restart_at = None if restart_at is None else times_inside("restart_at", restart_at, t0, t1)

@@ -11,7 +11,7 @@ import numpy as np
 from fieldsolver.equations import FieldEquation
 from fieldsolver.equations.knowledge import Bound, LinearPart, linear_part
 from fieldsolver.errors import FieldSolverWarning, OptionError, StabilityError
-from fieldsolver.methods import METHODS, Method
+from fieldsolver.methods import METHODS, Method, ReversibleMethod
 
 from .stability_region import StabilityRegion, exit_table, stability_region
 
@@ -97,10 +97,14 @@ def all_limits(linear: LinearPart) -> list[StepLimit]:
 
 
 def _advice(linear: LinearPart, method: Method, dt: float) -> str:
-    """The cheapest method that is stable at `dt`, else the one that goes furthest per evaluation at its limit."""
-    able = [METHODS[limit.method] for limit in all_limits(linear) if limit.dt >= dt]
+    """The cheapest method that is stable at `dt`, else the one that goes furthest per evaluation at its limit.
+
+    Reversible methods are for those who know why they want one: a little friction more, and they are stable no longer.
+    """
+    limits = [limit for limit in all_limits(linear) if not isinstance(METHODS[limit.method], ReversibleMethod)]
+    able = [METHODS[limit.method] for limit in limits if limit.dt >= dt]
     if not able:
-        best = max(all_limits(linear), key=lambda limit: limit.dt / evaluations_per_step(METHODS[limit.method]))
+        best = max(limits, key=lambda limit: limit.dt / evaluations_per_step(METHODS[limit.method]))
         other = "" if best.method == method.name else f" with method={best.method!r}"
         return f"no method here is stable at this step: take dt <= {best.dt:.4g}{other}, the most time per evaluation"
     cheapest = min(able, key=evaluations_per_step)

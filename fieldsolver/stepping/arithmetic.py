@@ -35,7 +35,7 @@ def masked(mask: Array, where_true: Tensor, where_false: Tensor) -> Tensor:
 
 def spread(mask: Array, like: Tensor) -> Tensor:
     """Booleans (n,) on the device of a state (n, *state), shaped to choose from it."""
-    flags = mask if isinstance(mask, Tensor) else torch.from_numpy(mask).to(like.device)
+    flags = mask if isinstance(mask, Tensor) else torch.from_numpy(mask).to(like.device, non_blocking=True)
     flags = flags.view(-1, *[1] * (like.dim() - 1))
     slow = like.device.type == "cpu" and flags.shape[0] < like.numel() <= SMALL * flags.shape[0]
     return flags.expand(like.shape).contiguous() if slow else flags

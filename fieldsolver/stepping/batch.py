@@ -178,14 +178,15 @@ class Batch:
 
     def array(self, values: np.ndarray) -> Array:
         """A host array (n,) in the arithmetic of the batch."""
-        return values if self.xp is np else torch.from_numpy(values).to(self.y.device)
+        return values if self.xp is np else torch.from_numpy(values).to(self.y.device, non_blocking=True)
 
     def upload(self, values: Array) -> Tensor:
         """An array (n,) of `xp` as a tensor on the device of the states."""
         if isinstance(values, Tensor):
             return values
         tensor = torch.from_numpy(values)
-        return tensor if self.on_host else tensor.to(self.y.device)
+        # So small an array is taken over at once: nobody waits for the copy.
+        return tensor if self.on_host else tensor.to(self.y.device, non_blocking=True)
 
 
 def finite_samples(*tensors: Tensor) -> np.ndarray:

@@ -114,7 +114,7 @@ class CompiledMethod:
             made = base.step(lambda t, y: function(parameters, t, y), t, dt, y, memory, estimate=estimate)
             return made.y_new, made.error, made.coarse_error, made.memory
 
-        return torch.compile(
+        return torch.compile(  # type: ignore[call-overload]  # its stubs lack the last two
             step, fullgraph=True, backend=self.backend, recompile_limit=VARIANTS, isolate_recompiles=True
         )
 

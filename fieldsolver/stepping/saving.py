@@ -82,7 +82,6 @@ def interpolate_at(method: Method, attempt: Attempt, times: np.ndarray, sample: 
     if at_end.all():
         everyone = np.array_equal(sample, np.arange(attempt.rows.size))
         return step.y_new if everyone else step.y_new.index_select(0, places)
-    theta = np.where(at_end, 1.0, (times - attempt.t[sample]) / attempt.dt[sample])
     if method.extra_stages:
         with undisturbed(device):
             step = method.extend(attempt.field, step)
@@ -96,10 +95,10 @@ def interpolate_at(method: Method, attempt: Attempt, times: np.ndarray, sample: 
 def _positions(attempt: Attempt, step: Step, times: np.ndarray, sample: np.ndarray, at_end: np.ndarray) -> Tensor:
     """(P,) where the times lie in their steps, a record (P, ...); they stay where they are if a step moves."""
     theta = np.where(at_end, 1.0, (times - attempt.t[sample]) / attempt.dt[sample])
-    position = torch.from_numpy(theta).to(step.y.device)
+    position = torch.from_numpy(theta).to(step.y.device, non_blocking=True)
     if not (step.t.requires_grad or step.dt.requires_grad):
         return position
-    moving = (torch.from_numpy(times).to(step.t) - step.t) / step.dt
+    moving = (torch.from_numpy(times).to(step.t, non_blocking=True) - step.t) / step.dt
     return position + (moving - moving.detach())
 
 
@@ -118,4 +117,4 @@ def scatter(saved: Tensor, pieces: list[tuple[np.ndarray, np.ndarray, Tensor]]) 
 
 
 def _places(device: torch.device, *indices: np.ndarray) -> tuple[Tensor, ...]:
-    return tuple(torch.from_numpy(index).to(device) for index in indices)
+    return tuple(torch.from_numpy(index).to(device, non_blocking=True) for index in indices)

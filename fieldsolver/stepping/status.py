@@ -53,7 +53,7 @@ _SENTENCES = {
     Status.INTERRUPTED: (
         "The sample was still running when the solve was stopped from outside; its states up to there are kept."
     ),
-    Status.STEADY: "The sample came to rest: at t_end its scaled residual is at most 1.",
+    Status.STEADY: "The sample came to rest; at t_end its scaled residual is at most 1.",
     Status.NOT_STEADY: (
         "The sample was not at rest when its time was over; raise max_time, or loosen the tolerances of SteadyState, "
         "which round-off may keep out of reach; a solution that oscillates has no steady state."

@@ -22,7 +22,7 @@ RUNGE_KUTTA = [name for name, method in METHODS.items() if isinstance(method, Ex
 
 
 def decay(p: tuple[Tensor, ...], t: Tensor, y: Tensor) -> Tensor:
-    return -p[0] * torch.sin(y)
+    return -p[0] * torch.sin(y) * torch.cos(3 * t)[:, None]
 
 
 @dataclass(eq=False)
@@ -77,6 +77,12 @@ def test_the_gradient_is_that_of_direct_to_the_last_bit(name: str, states: int |
 def test_a_budget_that_is_none_is_refused(states: object) -> None:
     with pytest.raises(OptionError, match="expected a number, at least 1, or None for the default"):
         Checkpointed(states)  # refused before anything runs
+
+
+@pytest.mark.parametrize("steps", [{"dt": 0.0}, {"dt": float("nan")}, {"step_times": torch.tensor(0.5)}])
+def test_steps_that_make_no_sense_are_left_to_the_run_to_refuse(steps: dict) -> None:
+    with pytest.raises(OptionError, match=r"expected a positive size|step_times"):
+        Solve(Checkpointed(3), "rk4", steps)
 
 
 @pytest.mark.parametrize("states", [1, 2, 5, 12, 100])

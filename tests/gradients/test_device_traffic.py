@@ -148,7 +148,6 @@ def test_no_stray_tensor_and_one_read_for_a_chunk(mode: str, speed: str, device_
 REPEATED = [("direct", "adaptive"), ("checkpointed", "fixed"), ("checkpointed", "adaptive")]
 
 
-@pytest.mark.xfail(reason="times and sizes of repeated steps are copied one by one, each waiting for the device")
 @pytest.mark.parametrize(("mode", "speed"), REPEATED)
 def test_no_copy_waits_in_every_step(mode: str, speed: str, device_run: Callable) -> None:
     _, traffic, attempts = device_run(mode, speed)

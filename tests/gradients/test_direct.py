@@ -140,3 +140,18 @@ def test_attempts_that_nobody_accepts_move_nothing() -> None:
     assert (found.stats.rejected > 0).all()
     (gradient,) = torch.autograd.grad(found.y_end.sum(), rate)
     assert gradient.item() == pytest.approx(-0.1 * 2 * math.exp(-4), rel=1e-5)
+
+
+def test_function_transforms_see_no_rejected_step_either() -> None:
+    """One sample of two rejects its first step, on the way to a place without a derivative."""
+    y0, one = torch.tensor([[0.04], [4.0]], dtype=torch.float64), torch.ones((), dtype=torch.float64)
+
+    def end(rate: Tensor, y0: Tensor) -> Tensor:
+        field = VectorField(draining, (rate,))
+        return solve_with_gradient("direct", field, TSIT5, y0, 0.0, 0.3, **PLAIN, first_step=0.3).y_end.sum()
+
+    root = y0.sqrt()
+    by_rate = -(0.3 * (root - 0.15)).sum().item()
+    assert torch.func.grad(end)(one, y0).item() == pytest.approx(by_rate, rel=1e-4)
+    assert torch.func.jvp(lambda rate: end(rate, y0), (one,), (one,))[1].item() == pytest.approx(by_rate, rel=1e-4)
+    torch.testing.assert_close(torch.func.grad(end, argnums=1)(one, y0), (root - 0.15) / root, rtol=1e-4, atol=0)

@@ -112,7 +112,7 @@ def test_a_singular_system_is_told_from_one_that_has_a_solution(solver: Solver, 
     judge = LinearSolver(solver.__name__, None, 400, 30)
     found = judge.solve(times(A), b)
     assert judge.unsolved(found, b).tolist() == [True, False]
-    assert found.iterations.max() < 400  # it does not go on for ever
+    assert found.applications < 300  # it does not go on for ever
 
 
 @SOLVERS

@@ -89,3 +89,21 @@ def test_parameters_are_evaluated_in_accepted_steps_only() -> None:
     seen.clear()
     y_end.sum().backward()
     assert len(seen) == 3 * 8
+
+
+@pytest.mark.parametrize("flags", [(False,), None], ids=["compacted", "masked"])
+def test_a_rejected_step_that_is_not_finite_leaves_the_shared_gradient_alone(flags: tuple | None) -> None:
+    # y' = -p sqrt(y): the first step of sample 0 lands on a negative y, while that of sample 1 is accepted.
+    p = torch.tensor([1.0], dtype=torch.float64)
+    y0 = torch.tensor([[0.01], [4.0]], dtype=torch.float64)
+    field = VectorField(lambda p, t, y: -p[0] * torch.sqrt(y), (p,), flags)
+    totals: list[Tensor | None] = [None]
+    ones = torch.ones(2, dtype=torch.float64)
+    quadrature = ParameterQuadrature(lambda f, t, z: (f, z, torch.ones_like(z)), [0], totals, ones)
+    found = integrate(
+        field, get_method("tsit5"), y0, 0.0, 0.15, first_step=0.15, rtol=1e-9, atol=1e-11, observers=(quadrature,)
+    )
+    assert found.stats.rejected[0] > 0
+    assert totals[0] is not None
+    # The run is taken for one from t1 to t0: minus the integral of df/dp = -sqrt(y), which is y0 - y(T).
+    torch.testing.assert_close(totals[0], (y0 - found.y_end).sum().reshape(1), rtol=1e-8, atol=0)

@@ -44,6 +44,12 @@ def loss(trajectory: Trajectory) -> Tensor:
     return (weights * saved.abs() ** 2).sum() + (trajectory.y_end.abs() ** 3).sum()
 
 
+def residual_of(run: Trajectory) -> Tensor:
+    assert run.backward is not None
+    assert run.backward.residual is not None
+    return run.backward.residual
+
+
 def assert_close(ours: tuple[Tensor, ...], expected: tuple[Tensor, ...], tolerance: float = 1e-9) -> None:
     for gradient, wanted in zip(ours, expected, strict=True):
         torch.testing.assert_close(gradient, wanted, rtol=tolerance, atol=tolerance * float(wanted.abs().max()))
@@ -65,8 +71,8 @@ def test_the_gradient_is_that_of_direct(name: str, fixed: bool, per_sample: tupl
     (reference, expected), (trajectory, gradients) = results
     torch.testing.assert_close(trajectory.saved, reference.saved, rtol=1e-12, atol=1e-12)
     assert_close(gradients, expected)
-    assert trajectory.backward is not None and trajectory.backward.residual is not None
-    assert trajectory.backward.residual.max() < 1e-9
+    residual = residual_of(trajectory)
+    assert residual.max() < 1e-9
     assert fixed or trajectory.stats.accepted.unique().numel() == 3
 
 
@@ -151,7 +157,8 @@ def test_memory_does_not_grow_with_the_number_of_steps(name: str) -> None:
     few, many = counts[20], counts[400]
     assert many[0] == few[0] <= 8
     assert many[3] == few[3] <= 6
-    assert many[1] <= few[1] + 2 + 4 * METHODS[name].stages and many[2] <= few[2] + 2 + 4 * METHODS[name].stages
+    assert many[1] <= few[1] + 2 + 4 * METHODS[name].stages  # the places where it was looked are not the same
+    assert many[2] <= few[2] + 2 + 4 * METHODS[name].stages
 
 
 @pytest.mark.slow
@@ -167,8 +174,8 @@ def test_ten_thousand_steps_keep_what_a_hundred_keep(name: str) -> None:
         )
         kept.append(alive(shape))
         gradients[steps] = torch.autograd.grad(run.y_end[:, 0].sum(), rate)[0].item()
-        assert run.backward is not None and run.backward.residual is not None
-        assert run.backward.residual.max() < 1e-9
+        residual = residual_of(run)
+        assert residual.max() < 1e-9
     assert kept[0] == kept[1] <= 8
     exact = 331 * sum(d * 10.0 for d in (-math.sin(20.0), math.cos(20.0))) - 331 * math.sin(20.0) / 2
     assert gradients[10_000] == pytest.approx(exact, rel=2e-4)
@@ -214,13 +221,16 @@ def bouncing(mode: str, name: str, options: dict[str, Any]) -> tuple[Trajectory,
 
 @pytest.mark.parametrize("name", REVERSIBLE)
 def test_events_break_the_way_back_and_are_bridged(name: str) -> None:
-    options: dict[str, Any] = {"dt": 0.05} if name == "reversible_rk4" else {"rtol": 1e-5, "atol": 1e-7}
+    fixed = name in ("reversible_heun", "reversible_rk4")
+    options: dict[str, Any] = {"dt": 0.05} if fixed else {"rtol": 1e-5, "atol": 1e-7}
     _, expected = bouncing("direct", name, options)
     run, gradients = bouncing("reversible", name, options)
-    assert run.events is not None and run.backward is not None and run.backward.residual is not None
+    assert run.events is not None
+    assert run.backward is not None
+    residual = residual_of(run)
     assert run.events.t.numel() >= 4
     assert_close(gradients, expected)
-    assert run.backward.residual.max() < 1e-9
+    assert residual.max() < 1e-9
     carried = 3 if name == "reversible_heun" else 2
     assert run.backward.peak_states == math.ceil(2 * carried + (carried + 1) * run.events.t.numel() / 3)
 
@@ -284,11 +294,12 @@ def test_lost_digits_are_told() -> None:
     """y' = -30 y + ... forgets its start: what is found on the way back is round-off, blown up by e^30."""
     y0 = torch.ones(1, 1, dtype=torch.float64, requires_grad=True)
     field = VectorField(lambda p, t, y: -30.0 * (y - torch.cos(t)[:, None]))
+    run = solve_with_gradient("reversible", field, METHODS["reversible_bosh3"], y0, 0.0, 1.0, dt=0.005)
+    total = run.y_end.sum()
     with pytest.warns(FieldSolverWarning, match=r"1 of 1 sample\(s\) missed their start by up to .* of their size"):
-        run = solve_with_gradient("reversible", field, METHODS["reversible_bosh3"], y0, 0.0, 1.0, dt=0.005)
-        run.y_end.sum().backward()
-    assert run.backward is not None and run.backward.residual is not None
-    assert run.backward.residual.item() > 1e-6
+        total.backward()
+    residual = residual_of(run)
+    assert residual.item() > 1e-6
 
 
 def test_a_start_at_zero_has_a_scale_too() -> None:
@@ -297,8 +308,8 @@ def test_a_start_at_zero_has_a_scale_too() -> None:
     field = VectorField(network, (weight, gain[:2]))
     run = solve_with_gradient("reversible", field, METHODS["reversible_heun"], y0, 0.0, END, dt=0.01)
     run.y_end.sum().backward()
-    assert run.backward is not None and run.backward.residual is not None
-    assert run.backward.residual.max() < 1e-12
+    residual = residual_of(run)
+    assert residual.max() < 1e-12
 
 
 def test_solve_takes_the_mode_by_name_and_as_an_object() -> None:
@@ -317,13 +328,11 @@ def test_solve_takes_the_mode_by_name_and_as_an_object() -> None:
 def test_what_cannot_be_is_refused() -> None:
     y0, *parameters = inputs()
     field = VectorField(network, tuple(parameters))
-    with pytest.raises(
-        OptionError, match=r"cannot undo the steps of 'tsit5'; it needs one of: reversible_heun, .*tsit5;"
-    ):
+    with pytest.raises(OptionError, match=r"steps of 'tsit5'; it needs one of: reversible_heun, .*tsit5;"):
         solve_with_gradient("reversible", field, METHODS["tsit5"], y0, 0.0, END)
     method = METHODS["reversible_heun"]
     run = solve_with_gradient("reversible", field, method, y0, 0.0, END, dt=0.5)
-    with pytest.raises(OptionError, match=r"gradient='reversible' was differentiated with create_graph=True"):
+    with pytest.raises(OptionError, match=r"gradient='reversible' was differentiated .*create_graph=True"):
         torch.autograd.grad(run.y_end.sum(), y0, create_graph=True)
     hidden = parameters[0]
     captured = VectorField(lambda p, t, y: torch.tanh(y @ hidden))

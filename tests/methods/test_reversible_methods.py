@@ -54,7 +54,8 @@ def test_two_steps_of_reversible_heun_by_hand() -> None:
         step = method.step(lambda t, y: t[:, None] * y, times, times.new_full((1,), 0.5), state, memory)
         state, memory, times = step.y_new, step.memory, times + 0.5
         assert [state.item(), memory[0].item(), memory[1].item()] == [float(y), float(z), float(v)]
-        assert step.error is not None and step.error.item() == float(estimate)
+        assert step.error is not None
+        assert step.error.item() == float(estimate)
 
 
 @pytest.mark.parametrize("name", COUPLED)

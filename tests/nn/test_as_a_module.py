@@ -184,6 +184,23 @@ def test_printing_shows_the_equation_and_how_it_is_run(made):
     assert "dt=0.1" in text
 
 
+def test_a_layer_on_a_device_is_the_layer(made, device):
+    make, x, output = made
+    layer, moved = make(readout={"phi": [2, 0]}), make(readout={"phi": [2, 0]}).to(device)
+    some = torch.tensor([True, False, True, True])
+    for mask in (some.unsqueeze(1).expand(4, 2) if x.dim() == 3 else some, None):
+        for each in (layer, moved):
+            each.zero_grad()
+        expected = output(layer, x, mask=mask)
+        found = output(moved, x.to(device), mask=None if mask is None else mask.to(device))
+        assert found.device.type == device.type
+        torch.testing.assert_close(found.cpu(), expected, rtol=1e-4, atol=1e-5)
+        expected.pow(2).sum().backward()
+        found.pow(2).sum().backward()
+        for ours, theirs in zip(moved.parameters(), layer.parameters(), strict=True):
+            torch.testing.assert_close(ours.grad.cpu(), theirs.grad, rtol=1e-3, atol=1e-4)
+
+
 # -- precision --------------------------------------------------------------------------------------------------------
 
 

@@ -145,3 +145,27 @@ def test_many_steps_become_a_loop_and_not_many_copies():
     loops = [node for node in program.graph.nodes if node.op == "call_function" and "while_loop" in str(node.target)]
     assert len(loops) == 1
     torch.testing.assert_close(program.module()(states(2)), layer(states(2)), rtol=1e-5, atol=1e-6)
+
+
+def test_a_spectral_layer_is_exported_with_its_tables():
+    wave = fs.FieldEquation(
+        "du/dt = 0.01*laplacian(u) - u*d_dx(u)",
+        grid=fs.Grid((8, 6), extent=(1.0, 1.0)),
+        boundary=fs.Periodic(),
+        scheme=fs.Spectral(),
+    )
+    module = fs.nn.FieldLayer(wave, duration=0.02, dt=0.01, method="heun")
+    x = torch.randn(3, 1, 8, 6)
+    torch.testing.assert_close(export(module, x).module()(x[:1]), module(x[:1]), rtol=1e-5, atol=1e-6)
+
+
+def test_what_onnx_lacks_is_said_in_one_sentence(tmp_path, monkeypatch):
+    pytest.importorskip("onnxscript")
+
+    def refuse(*args, **options):
+        raise torch.onnx.OnnxExporterError("step 3/3 ...") from ValueError("No ONNX function found for aten.foo")
+
+    monkeypatch.setattr("torch.onnx.export", refuse)
+    with pytest.raises(fs.OptionError, match=r"as ONNX: No ONNX function found for aten\.foo; take fs\.nn\.export"):
+        export_onnx(nn.Linear(2, 2), torch.ones(2, 2), path=tmp_path / "x.onnx")
+    assert not list(tmp_path.iterdir())

@@ -73,15 +73,16 @@ def test_neighbours_change_nothing():
         torch.testing.assert_close(module(x[sample : sample + 1])[0], together[sample], rtol=1e-5, atol=1e-6)
 
 
-def test_direct_and_checkpointed_agree():
+def test_modes_by_name_and_by_object_agree():
     x = torch.randn(2, 3, 5, 4, dtype=torch.float64)
     gradients = []
-    for mode in ("direct", "checkpointed"):
+    for mode in ("direct", "checkpointed", fs.gradients.Checkpointed(states=2)):
         module = layer(gradient=mode).double()
         module(x).pow(2).sum().backward()
         gradients.append([p.grad for p in module.parameters()])
-    for a, b in zip(*gradients, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
+    for other in gradients[1:]:
+        for a, b in zip(gradients[0], other, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-14)
 
 
 def test_zero_duration_passes_through_and_is_differentiable():
@@ -176,6 +177,11 @@ class TestWeights:
         ({"dt": -0.1}, fs.OptionError, "positive"),
         ({"method": "rk5"}, fs.OptionError, "known"),
         ({"method": "abm", "dt": 0.1}, fs.OptionError, "abm chooses its steps and its order; take ab4, or leave dt"),
+        ({"gradient": "implicit"}, fs.OptionError, "SteadyFieldLayer"),
+        ({"gradient": "adjoint"}, fs.OptionError, "unknown gradient 'adjoint'"),
+        ({"max_steps": 0}, fs.OptionError, "max_steps is a whole number"),
+        ({"check": "no"}, fs.OptionError, "check is one of"),
+        ({"save_at": [2.0]}, fs.OptionError, "outside the span"),
         ({"dt": 100.0, "method": "euler"}, fs.StabilityError, "stability limit"),
     ],
 )

@@ -15,7 +15,7 @@ def diffusion(**options):
         boundary=fs.Neumann(0),
         parameters={"D": fs.Parameter(0.1, positive=True)},
     )
-    return fs.nn.FieldLayer(equation, duration=0.5, **options)
+    return fs.nn.FieldLayer(equation, **{"duration": 0.5, **options})
 
 
 class TestReport:
@@ -94,7 +94,7 @@ class TestWatch:
     """dt = 0.019 is stable for D = 0.1 and heun, not for D = 0.2."""
 
     def layer(self, **options):
-        return diffusion(dt=0.019, method="heun", **options)
+        return diffusion(dt=0.019, method="heun", duration=0.038, **options)
 
     def grow(self, layer):
         with torch.no_grad():

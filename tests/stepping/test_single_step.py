@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from fieldsolver.methods import METHODS
+from fieldsolver.methods import METHODS, ReversibleMethod
 from fieldsolver.stepping import Status, VectorField, integrate
 from fieldsolver.stepping.controllers import get_controller
 from fieldsolver.stepping.single_step import Numbers, Scheme, attempt, begin
@@ -41,11 +41,12 @@ def on_the_way(now: Numbers) -> bool:
 @pytest.mark.parametrize("name", METHODS)
 def test_it_makes_the_steps_of_the_loop(name: str) -> None:
     which = scheme(name)
-    now = start(which)
+    end = 0.1 if isinstance(which.method, ReversibleMethod) else 1.0  # their errors grow where the system contracts
+    now = start(which, t_end=end)
     while on_the_way(now):
         now, _ = attempt(which, now)
     options = {"rtol": 1e-4, "atol": 1e-7} if which.controller else {"dt": 0.01}
-    run = integrate(which.field, which.method, Y0, 0.0, 1.0, **options)
+    run = integrate(which.field, which.method, Y0, 0.0, end, **options)
     assert torch.equal(now.accepted, run.stats.accepted)
     assert torch.equal(now.rejected, run.stats.rejected)
     torch.testing.assert_close(now.y, run.y_end, rtol=1e-10, atol=0)

@@ -88,7 +88,8 @@ def condition_rate(
     """(K,) dg/dt along the dense output, without graph: one reverse sweep through g and the interpolant."""
     with torch.enable_grad():
         delay = torch.zeros_like(t).requires_grad_(True)
-        g = sampler.batched.call(event.condition, places, t.detach() + delay, sampler.states_later(places, theta, delay))
+        y = sampler.states_later(places, theta, delay)
+        g = sampler.batched.call(event.condition, places, t.detach() + delay, y)
         if not g.requires_grad:
             return torch.zeros_like(t)
         (rate,) = torch.autograd.grad(g.sum(), delay, allow_unused=True, materialize_grads=True)
