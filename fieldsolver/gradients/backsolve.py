@@ -27,10 +27,10 @@ from fieldsolver.stepping import BackwardStatistics, Ends, Observer, Trajectory,
 from fieldsolver.stepping.error_norm import Norm, Tolerance, rms
 from fieldsolver.stepping.vector_field import Parameters
 
-from .adjoint_function import check_continuous, solve_with_adjoint
-from .adjoint_rate import pulled_back
-from .adjoint_tolerances import AdjointTolerances, error_control
-from .dissipation import check_reversal
+from .continuous.adjoint_function import check_continuous, solve_with_adjoint
+from .continuous.adjoint_rate import pulled_back
+from .continuous.adjoint_tolerances import AdjointTolerances, error_control
+from .continuous.dissipation import check_reversal
 
 ALLOWED = 100.0
 """How many tolerances the reconstructed start may miss the true one by, before the gradient is called doubtful."""

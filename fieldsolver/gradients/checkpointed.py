@@ -27,11 +27,11 @@ from fieldsolver.methods import Method
 from fieldsolver.stepping import Ends, Trajectory, VectorField
 from fieldsolver.stepping.random_numbers import RandomState
 
-from .budget import Budget, known_steps
-from .checkpoints import CheckpointRecorder
-from .discrete_adjoint import solve_discretely
-from .recomputation import Recomputation
-from .repetition import Repetition
+from .discrete.budget import Budget, known_steps
+from .discrete.checkpoints import CheckpointRecorder
+from .discrete.discrete_adjoint import solve_discretely
+from .discrete.recomputation import Recomputation
+from .discrete.repetition import Repetition
 
 
 @dataclass(frozen=True)

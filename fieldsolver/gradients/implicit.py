@@ -31,11 +31,11 @@ from fieldsolver.methods.transformed import in_transform
 from fieldsolver.stepping import BackwardStatistics, Ends, Status, SteadyState, Trajectory, VectorField
 from fieldsolver.stepping.arithmetic import spread
 
-from .implicit_polish import polished
-from .implicit_root import Root, at_root
-from .implicit_solver import SOLVERS, LinearSolver
 from .none import without_gradient
 from .probe import tracks_gradients
+from .steady.implicit_polish import polished
+from .steady.implicit_root import Root, at_root
+from .steady.implicit_solver import SOLVERS, LinearSolver
 
 
 @dataclass(frozen=True)

@@ -25,10 +25,10 @@ from fieldsolver.methods import Method
 from fieldsolver.stepping import BackwardStatistics, Ends, Trajectory, VectorField
 from fieldsolver.stepping.vector_field import Parameters
 
-from .adjoint_function import check_continuous, solve_with_adjoint
-from .adjoint_rate import pulled_back
-from .adjoint_stored import StoredSolution
-from .adjoint_tolerances import AdjointTolerances, error_control
+from .continuous.adjoint_function import check_continuous, solve_with_adjoint
+from .continuous.adjoint_rate import pulled_back
+from .continuous.adjoint_stored import StoredSolution
+from .continuous.adjoint_tolerances import AdjointTolerances, error_control
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,8 @@ from fieldsolver.errors import OptionError, listing
 from fieldsolver.methods import METHODS, Method, ReversibleMethod
 from fieldsolver.stepping import Ends, Trajectory, VectorField
 
-from .discrete_adjoint import solve_discretely
-from .reversal import EndRecorder
+from .discrete.discrete_adjoint import solve_discretely
+from .discrete.reversal import EndRecorder
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from fieldsolver.equations import FieldEquation
 from fieldsolver.equations.graph import Noise
 from fieldsolver.equations.knowledge import LinearPart, TermReport, conserved_linear, linear_part
 from fieldsolver.errors import FieldSolverError, OptionError, listing
-from fieldsolver.gradients.budget import fewest_states, states_kept
+from fieldsolver.gradients.discrete.budget import fewest_states, states_kept
 from fieldsolver.methods import METHODS
 
 from .stability_limit import StepLimit, all_limits, evaluations_per_step
@@ -138,11 +138,12 @@ class Explanation:
         low, high = (STEPS * (count + 1) * mib for count in (stages[0], stages[-1]))
         kept = min(STEPS, states_kept(STEPS, self.state_bytes)) * mib
         few = fewest_states(STEPS, times=3)
+        sparing = f"with states={few} {few * mib:.3g} MiB, and no step made more than 3 times"
         return [
             *lines,
-            f"  'direct' {low:.3g} MiB (1 stage per step) to {high:.3g} MiB ({stages[-1]} stages); 'quadrature' likewise",
-            f"  'checkpointed' {kept:.3g} MiB; with states={few}, {few * mib:.3g} MiB, no step is made more than 3 times",
-            f"  'reversible' and 'backsolve' a few states, {4 * mib:.3g} MiB; so has 'implicit', of a steady state",
+            f"  'direct', 'quadrature' {low:.3g} MiB (1 stage per step) to {high:.3g} MiB ({stages[-1]} stages)",
+            f"  'checkpointed' {kept:.3g} MiB; {sparing}",
+            f"  'reversible', 'backsolve', and 'implicit' of a steady state {4 * mib:.3g} MiB",
         ]
 
 

@@ -12,7 +12,7 @@ import fieldsolver as fs
 from fieldsolver.equations.knowledge import linear_part
 from fieldsolver.errors import FieldSolverError, FieldSolverWarning, OptionError
 from fieldsolver.gradients import Backsolve
-from fieldsolver.gradients.dissipation import is_pure_diffusion
+from fieldsolver.gradients.continuous.dissipation import is_pure_diffusion
 from fieldsolver.methods import get_method
 from fieldsolver.stepping import VectorField
 

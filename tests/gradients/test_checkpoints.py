@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from fieldsolver.errors import OptionError
 from fieldsolver.gradients import Checkpointed, GradientMode, solve_with_gradient
-from fieldsolver.gradients import budget as budgets
-from fieldsolver.gradients.binomial import advances
+from fieldsolver.gradients.discrete import budget as budgets
+from fieldsolver.gradients.discrete.binomial import advances
 from fieldsolver.methods import METHODS, ExplicitRungeKutta, get_method
 from fieldsolver.stepping import Trajectory, VectorField
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import fieldsolver as fs
 from fieldsolver.gradients import Implicit
-from fieldsolver.gradients.gmres import gmres
+from fieldsolver.gradients.steady.gmres import gmres
 
 F64 = torch.float64
 TIGHT = fs.SteadyState(1e-12, 1e-11, max_time=1e4)
@@ -482,6 +482,6 @@ def test_options_that_cannot_be(options: dict[str, Any], message: str) -> None:
 
 
 def test_gmres_is_what_the_oracle_tests_test() -> None:
-    from fieldsolver.gradients.implicit_solver import SOLVERS
+    from fieldsolver.gradients.steady.implicit_solver import SOLVERS
 
     assert SOLVERS["gmres"] is gmres

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fieldsolver.gradients.anderson import anderson
-from fieldsolver.gradients.gmres import LinearSolution, gmres
-from fieldsolver.gradients.implicit_solver import LinearSolver
+from fieldsolver.gradients.steady.anderson import anderson
+from fieldsolver.gradients.steady.gmres import LinearSolution, gmres
+from fieldsolver.gradients.steady.implicit_solver import LinearSolver
 
 SOLVERS = pytest.mark.parametrize("solver", [gmres, anderson])
 Solver = Callable[..., LinearSolution]

@@ -9,8 +9,8 @@ from torch import Tensor
 
 import fieldsolver as fs
 from fieldsolver.gradients import Quadrature
-from fieldsolver.gradients.adjoint_parameters import ParameterQuadrature
-from fieldsolver.gradients.adjoint_stored import StoredSolution
+from fieldsolver.gradients.continuous.adjoint_parameters import ParameterQuadrature
+from fieldsolver.gradients.continuous.adjoint_stored import StoredSolution
 from fieldsolver.methods import METHODS, get_method
 from fieldsolver.stepping import VectorField, integrate
 

@@ -7,7 +7,7 @@ from math import comb
 
 import pytest
 
-from fieldsolver.gradients.binomial import advances, beta, next_kept, repetitions
+from fieldsolver.gradients.discrete.binomial import advances, beta, next_kept, repetitions
 
 
 @cache

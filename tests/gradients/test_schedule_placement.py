@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fieldsolver.gradients.binomial import advances
-from fieldsolver.gradients.placement import KnownPlacement, OnlinePlacement, Placement
+from fieldsolver.gradients.discrete.binomial import advances
+from fieldsolver.gradients.discrete.placement import KnownPlacement, OnlinePlacement, Placement
 
 BUDGETS = [1, 2, 3, 5, 8, 16, 32, 64, 100]
 

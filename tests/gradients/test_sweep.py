@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from fieldsolver.gradients import Checkpointed, GradientMode, solve_with_gradient
-from fieldsolver.gradients.binomial import advances
-from fieldsolver.gradients.repetition import Repetition
-from fieldsolver.gradients.rows import RowRecorder, RowStart
-from fieldsolver.gradients.sweep import Sweep
+from fieldsolver.gradients.discrete.binomial import advances
+from fieldsolver.gradients.discrete.repetition import Repetition
+from fieldsolver.gradients.discrete.rows import RowRecorder, RowStart
+from fieldsolver.gradients.discrete.sweep import Sweep
 from fieldsolver.methods import METHODS
 from fieldsolver.stepping import Ends, StepLog, VectorField, integrate
 from fieldsolver.stepping.events import EventFunction

@@ -41,9 +41,7 @@ def bounce(p: tuple[Tensor, ...], t: Tensor, y: Tensor) -> Tensor:
     return torch.stack([y[:, 0], -p[1] * y[:, 1]], dim=1)
 
 
-def step(
-    field: VectorField, y: Tensor, t: np.ndarray, dt: np.ndarray, offset: Tensor | float = 0.0
-) -> SimpleNamespace:
+def step(field: VectorField, y: Tensor, t: np.ndarray, dt: np.ndarray, offset: Tensor | float = 0.0) -> SimpleNamespace:
     """One accepted step from (t, y), without control; it starts `offset` later and ends where it does."""
     taken = METHOD.step(field, torch.from_numpy(t) + offset, torch.from_numpy(dt) - offset, y)
     return SimpleNamespace(

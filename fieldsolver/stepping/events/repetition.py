@@ -63,9 +63,7 @@ def note_watched(sampler: StepSampler, watched: Watched, recorder: EventRecorder
     if not places.size:
         return
     fired = watched.event[:, None] == np.arange(len(sampler.events))
-    passed = pass_events(
-        sampler.events, sampler, places, watched.theta, sampler.times(places, watched.theta), fired
-    )
+    passed = pass_events(sampler.events, sampler, places, watched.theta, sampler.times(places, watched.theta), fired)
     rows = sampler.stretch.rows[places]
     recorder.note(rows, watched.event, watched.direction, passed.t, passed.y_before, passed.y_before)
 

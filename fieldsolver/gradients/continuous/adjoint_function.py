@@ -12,15 +12,15 @@ from torch import Tensor
 
 from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import OptionError, listing
+from fieldsolver.gradients.none import without_gradient
+from fieldsolver.gradients.probe import is_transformed, refuse_captured_gradients
+from fieldsolver.gradients.solve_function import Inputs, SolveFunction
 from fieldsolver.methods import METHODS, Method
 from fieldsolver.stepping import Attempt, BackwardStatistics, Ends, Trajectory, VectorField
 from fieldsolver.stepping.batch import Batch
 from fieldsolver.stepping.ledger import Ledger
 
 from .adjoint_sweep import AdjointSweep, Backward, Solved
-from .none import without_gradient
-from .probe import is_transformed, refuse_captured_gradients
-from .solve_function import Inputs, SolveFunction
 
 
 def check_continuous(name: str, method: Method, equation: FieldEquation | None) -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from fieldsolver.errors import ConvergenceError, OptionError
-from fieldsolver.space.solvers import IterationReport
 from fieldsolver.stepping import BackwardStatistics, Status, Trajectory, VectorField
 from fieldsolver.stepping.arithmetic import masked
 
 from .gmres import LinearSolution
 from .implicit_solver import LinearSolver, flat, like_state
+
+if TYPE_CHECKING:
+    from fieldsolver.space.solvers import IterationReport
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,9 @@ def _adjoint(root: Root, y: Tensor, rate: Tensor, g: Tensor) -> Tensor:
     _note(root, solution, b)
     unsolved = root.solver.unsolved(solution, b) & torch.isfinite(b).all(dim=1)
     if unsolved.any():
-        raise ConvergenceError(_sentence(solution, unsolved, root.solver), _report(solution))
+        raise ConvergenceError(
+            _sentence(solution, unsolved, root.solver), _report(solution.iterations, solution.residual)
+        )
     finite = torch.isfinite(b).all(dim=1)  # what is not finite goes on its way
     return like_state(masked(finite, solution.x, torch.full_like(b, torch.nan)), g)
 
@@ -98,8 +102,10 @@ def _note(root: Root, solution: LinearSolution, b: Tensor) -> None:
     record.peak_states = max(record.peak_states, solution.vectors)
 
 
-def _report(solution: LinearSolution) -> IterationReport:
-    return IterationReport(solution.iterations, solution.residual)
+def _report(iterations: Tensor, residual: Tensor) -> IterationReport:
+    from fieldsolver.space.solvers import IterationReport  # loads SciPy, which only this error needs
+
+    return IterationReport(iterations, residual)
 
 
 def _sentence(solution: LinearSolution, unsolved: Tensor, solver: LinearSolver) -> str:
@@ -129,5 +135,5 @@ def _refuse_restless(found: Trajectory, g: Tensor) -> None:
             f"the loss depends on {int(touched.sum())} sample(s) that are not at rest (sample {first}: "
             f"{Status(int(found.status[first])).sentence}), and gradient='implicit' is the gradient of steady states; "
             "leave them out of the loss, or use gradient='checkpointed'",
-            IterationReport(found.stats.accepted, residual),
+            _report(found.stats.accepted, residual),
         )

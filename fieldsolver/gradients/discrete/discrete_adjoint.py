@@ -14,17 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fieldsolver.gradients.none import without_gradient
+from fieldsolver.gradients.probe import is_transformed, refuse_captured_gradients
+from fieldsolver.gradients.solve_function import Inputs, SolveFunction
 from fieldsolver.methods import Method
 from fieldsolver.stepping import BackwardStatistics, Ends, Trajectory, VectorField, integrate
 from fieldsolver.stepping.control import Observer
 from fieldsolver.stepping.save_times import SaveTimes
 from fieldsolver.stepping.vector_field import unselectable
 
-from .none import without_gradient
-from .probe import is_transformed, refuse_captured_gradients
 from .repetition import Repetition
 from .rows import RowRecorder
-from .solve_function import Inputs, SolveFunction
 from .states import StateSource
 from .sweep import Sweep
 

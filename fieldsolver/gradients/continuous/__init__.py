@@ -1,0 +1,1 @@
+"""Gradients of the differential equation: its adjoint equation, integrated backward."""

@@ -1,0 +1,1 @@
+"""Gradients of steady states: linear systems with the Jacobian, matrix-free."""
