@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from fieldsolver.errors import EquationTypeError
 
@@ -53,6 +54,11 @@ def module_builder(name: str, module: nn.Module, *grids: tuple[int, ...]) -> Cal
     return call
 
 
+def batch_norms(module: nn.Module) -> Iterator[_BatchNorm]:
+    """The parts that mix the samples of a batch, in training mode or without running statistics at least."""
+    return (part for part in module.modules() if isinstance(part, _BatchNorm))
+
+
 def _first_output(name: str, module: nn.Module, shapes: Sequence[tuple[int, ...]]) -> int:
     for shape in shapes[:-1]:
         try:
@@ -64,12 +70,11 @@ def _first_output(name: str, module: nn.Module, shapes: Sequence[tuple[int, ...]
 
 def _output_components(name: str, module: nn.Module, shape: tuple[int, ...]) -> int:
     """Run the module once on zeros to learn its number of outputs; batch-mixing modules are refused."""
-    for part in module.modules():
-        if isinstance(part, nn.modules.batchnorm._BatchNorm):
-            kind = type(part).__name__
-            raise EquationTypeError(
-                f"module {name!r} contains {kind}, which mixes samples of a batch; use LayerNorm or GroupNorm"
-            )
+    kind = next((type(part).__name__ for part in batch_norms(module)), None)
+    if kind is not None:
+        raise EquationTypeError(
+            f"module {name!r} contains {kind}, which mixes samples of a batch; use LayerNorm or GroupNorm"
+        )
     first = next((p for p in module.parameters()), None)
     dtype = first.dtype if first is not None else torch.get_default_dtype()
     device = first.device if first is not None else None

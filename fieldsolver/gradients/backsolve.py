@@ -24,6 +24,7 @@ from fieldsolver.errors import FieldSolverWarning
 from fieldsolver.methods import Method
 from fieldsolver.methods.transformed import in_transform
 from fieldsolver.stepping import BackwardStatistics, Ends, Observer, Trajectory, VectorField
+from fieldsolver.stepping.arithmetic import masked
 from fieldsolver.stepping.error_norm import Norm, Tolerance, rms
 from fieldsolver.stepping.vector_field import Parameters
 
@@ -111,7 +112,7 @@ class _Reconstructed:
 
     def pack(self, y: Tensor, a: Tensor) -> Tensor:
         """Both, side by side."""
-        self._size = rms(y)
+        self._size, self._asked = rms(y), (a != 0).reshape(a.shape[0], -1).any(dim=1)
         return torch.stack([y, a], dim=1)
 
     def unpack(self, backward: VectorField, t: Tensor, z: Tensor) -> tuple[VectorField, Tensor, Tensor]:
@@ -120,9 +121,12 @@ class _Reconstructed:
         return self._field.with_parameters(backward.parameters), y, a
 
     def arrived(self, z: Tensor, y: Tensor) -> None:
-        """Note by how much the solution was missed, relative to its size at either end of the stretch."""
+        """Note by how much the solution was missed, relative to its size at either end of the stretch.
+
+        Samples without a gradient, among them all that failed, are not compared: nothing comes of what they missed.
+        """
         size = torch.maximum(self._size, rms(y)).clamp(min=torch.finfo(self._size.dtype).tiny)
-        missed = rms(z[:, 0] - y) / size
+        missed = masked(self._asked, rms(z[:, 0] - y) / size, torch.zeros_like(size))
         allowed = torch.full_like(size, ALLOWED_BY_FIXED_STEPS)
         if self._adaptive:
             rtol, atol = (torch.as_tensor(part).max() for part in self._parts[0])

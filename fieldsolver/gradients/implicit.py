@@ -31,8 +31,10 @@ from fieldsolver.methods.transformed import in_transform
 from fieldsolver.stepping import BackwardStatistics, Ends, Status, SteadyState, Trajectory, VectorField
 from fieldsolver.stepping.arithmetic import spread
 
+from .constancy import refuse_written, testimony
 from .none import without_gradient
 from .probe import tracks_gradients
+from .continuous.adjoint_tolerances import is_number
 from .steady.implicit_polish import polished
 from .steady.implicit_root import Root, at_root
 from .steady.implicit_solver import SOLVERS, LinearSolver
@@ -67,7 +69,7 @@ class Implicit:
         if self.solver not in SOLVERS:
             hint = nearest(str(self.solver), SOLVERS)
             raise OptionError(f"the solver of Implicit is one of {listing(SOLVERS)}, got {self.solver!r}{hint}")
-        if self.rtol is not None and not 0.0 < self.rtol < 1.0:
+        if self.rtol is not None and not (is_number(self.rtol) and 0.0 < self.rtol < 1.0):
             raise OptionError(f"rtol of Implicit is a relative residual between 0 and 1, got {self.rtol!r}")
         for what, count, least in (
             ("max_iterations", self.max_iterations, 1), ("vectors", self.vectors, 2), ("polish", self.polish, 0),
@@ -92,6 +94,7 @@ class Implicit:
                 solution.
         """
         until, save_at = _refuse_unfit(t0, t1, options)
+        before = testimony(field)
         found = without_gradient(field, method, y0, t0, t1, **options)
         at_rest = found.status == Status.STEADY
         solver = LinearSolver(self.solver, self.rtol, self.max_iterations, self.vectors)
@@ -99,6 +102,7 @@ class Implicit:
             found = polished(found, field, solver, until, self.polish)
         if not tracks_gradients(field, t0, y0):
             return found
+        refuse_written(field, before, self.name)
         record = BackwardStatistics()
         y_end = at_root(Root(field, found, solver, record), y0)
         return replace(found, y_end=y_end, saved=_saved(save_at, t0, y0, found, y_end), backward=record)

@@ -14,6 +14,9 @@ from torch import Tensor
 
 from fieldsolver.errors import OptionError
 from fieldsolver.methods.transformed import in_transform
+from fieldsolver.stepping import VectorField
+
+from .constancy import refuse_changed, refuse_written, testimony
 
 Inputs = tuple[Tensor | None, ...]
 
@@ -24,6 +27,11 @@ class TwoPasses(Protocol):
     @property
     def name(self) -> str:
         """The gradient mode, for messages."""
+        ...
+
+    @property
+    def field(self) -> VectorField:
+        """The right-hand side, which both passes evaluate."""
         ...
 
     def forward(self, *inputs: Tensor | None) -> tuple[Tensor, ...]:
@@ -51,13 +59,16 @@ class SolveFunction(torch.autograd.Function):
     @staticmethod
     def forward(passes: TwoPasses, *inputs: Tensor | None) -> tuple[Tensor, ...]:
         """The forward pass."""
-        return passes.forward(*inputs)
+        before = testimony(passes.field)
+        outputs = passes.forward(*inputs)
+        refuse_written(passes.field, before, passes.name)
+        return outputs
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         """Keep what the backward pass needs."""
         passes, *tensors = inputs
-        ctx.passes, ctx.transformed = passes, in_transform()
+        ctx.passes, ctx.transformed, ctx.testimony = passes, in_transform(), testimony(passes.field)
         ctx.save_for_backward(*passes.saves(tuple(tensors), output))
         ctx.set_materialize_grads(False)
 
@@ -65,6 +76,7 @@ class SolveFunction(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         """The backward pass, as a function of its own for torch.func, which always asks for its graph."""
         passes, needed = ctx.passes, tuple(ctx.needs_input_grad[1:])
+        refuse_changed(passes.field, ctx.testimony, passes.name)
         if not (ctx.transformed or in_transform()):
             if torch.is_grad_enabled():  # create_graph=True
                 _refuse_second_derivatives(passes)

@@ -29,6 +29,7 @@ from .adams_dense import integral_inside
 from .adams_stability import MultistepStability, adams_bashforth_stability, adams_bashforth_weights
 from .protocol import Function, Memory, Step, per_sample
 from .summary import MethodSummary
+from .transformed import is_plain
 
 SOURCE = "Bashforth, Adams 1883; Hairer, Norsett, Wanner I (1993), sections III.1, eq. (1.5), and III.5, eq. (5.5)"
 
@@ -118,7 +119,7 @@ class AdamsBashforth:
             estimate: compute the error estimate.
         """
         *derivatives, past, known = memory or self.start(f, t, y, f(t, y))
-        moving = dt.requires_grad or past.requires_grad  # then the coefficients have derivatives
+        moving = not (is_plain(dt) and is_plain(past))  # then the coefficients have derivatives
         if not moving and can_be_read(dt) and torch.equal(past, dt.unsqueeze(1).expand_as(past)):
             return self._equal_step(f, t, dt, y, (*derivatives, past, known), estimate)
         order, starting = (known + 1).clamp(max=self.order), (known < self.order - 1) & (dt != 0.0)

@@ -30,3 +30,8 @@ class ReversibleMethod(Method, Protocol):
             memory_new: what it left to the next step.
         """
         ...
+
+
+def carries_memory(method: Method) -> bool:
+    """Whether every step needs, or spares itself, something that the one before has left to it."""
+    return method.fsal or isinstance(method, ReversibleMethod)

@@ -29,9 +29,14 @@ def in_forward_mode() -> bool:
     return forward_ad._current_level >= 0
 
 
+def in_function_transform() -> bool:
+    """Whether a transform of torch.func is under way."""
+    return _are_functorch_transforms_active()
+
+
 def in_transform() -> bool:
     """Whether any of this is under way, forward mode included."""
-    return in_forward_mode() or _are_functorch_transforms_active()
+    return in_forward_mode() or in_function_transform()
 
 
 def is_traced(x: Tensor) -> bool:
@@ -63,6 +68,7 @@ def numbers_of(x: Tensor) -> np.ndarray:
 
 __all__ = [
     "in_forward_mode",
+    "in_function_transform",
     "in_transform",
     "is_batched",
     "is_functorch_wrapped_tensor",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,15 @@ from torch import Tensor, nn
 from fieldsolver.equations import FieldEquation
 from fieldsolver.equations.bound import bound
 from fieldsolver.errors import OptionError
+from fieldsolver.stepping.march import cannot_be_read
 
 from .initial import initial_state
 from .inputs import Inputs
+from .meaning import meaning
 from .param_groups import param_groups
+from .precision import refuse_mixed
 from .readout import Readout, Selection
+from .run_options import RunOptions
 from .samples import Samples, gather
 from .stability_watch import StabilityWatch
 from .weights import load_weights, save_weights
@@ -38,6 +43,9 @@ class EquationLayer(nn.Module, ABC):
         readout: the fields or components that are returned; None: all of them.
     """
 
+    options: RunOptions
+    check: str
+
     def __init__(
         self, equation: FieldEquation, *, inputs: str | Sequence[str], initial: Mapping[str, Any] | float | None,
         learn_initial: bool, readout: Selection,
@@ -48,7 +56,8 @@ class EquationLayer(nn.Module, ABC):
         self.equation = equation
         self.inputs = Inputs(equation, inputs)
         self.readout = Readout(equation, readout)
-        self.watch = StabilityWatch(equation)
+        self.watch = StabilityWatch(equation, self.inputs.names)
+        self.register_load_state_dict_post_hook(_look_again)
         if initial is not None and not self.inputs.names:
             raise OptionError("initial= is where a layer with inputs= starts; without inputs the call brings the state")
         start = initial_state(equation, initial, learned=learn_initial)
@@ -83,13 +92,34 @@ class EquationLayer(nn.Module, ABC):
             raise OptionError(
                 "nothing says where to start: pass the state, layer(x, state), or make the layer with initial="
             )
-        like = next(iter(values.values()))
-        real = like.real.dtype if like.is_complex() else like.dtype
-        return start.to(like.device, real.to_complex() if self.equation.is_complex else real)
+        widest = reduce(torch.promote_types, (value.dtype for value in values.values()))
+        real = widest.to_real()
+        device = next(iter(values.values())).device
+        return start.to(device, real.to_complex() if self.equation.is_complex else real)
 
     def _packed(self, state: State) -> Tensor:
         """``(*batch, C, *grid)``; numbers that are not finite fail sample by sample, in the solve."""
         return self.equation.pack(state, finite=False)
+
+    def _judge(self, samples: Samples) -> None:
+        """What can be said of the numbers before a run; nothing where nobody may look at them."""
+        if cannot_be_read(samples.y) or not samples.y.shape[0]:
+            return
+        refuse_mixed(self._driven(samples.values), samples.y)
+        self.watch.look(self.equation, samples.values, self.options, self.check, training=self.training)
+
+    def _unsolved(self, y: Tensor, values: Mapping[str, Tensor]) -> Tensor:
+        """`y` as the result of a run that had nothing to do: connected to all that a run has, with gradients of zero.
+
+        A batch without samples, or a duration of zero, then trains like any other.
+        """
+        if not torch.is_grad_enabled():
+            return y
+        for tensor in (*self.parameters(), *values.values()):
+            if tensor.requires_grad:
+                nothing = tensor.reshape(-1)[:0].sum()
+                y = y + (nothing.real if nothing.is_complex() and not y.is_complex() else nothing).to(y.dtype)
+        return y
 
     def _driven(self, values: Mapping[str, Tensor]) -> FieldEquation:
         """The equation with these inputs."""
@@ -125,9 +155,14 @@ class EquationLayer(nn.Module, ABC):
         """Without what is not used: files written before an option existed then still fit."""
         more = {"inputs": list(self.inputs.names), "readout": self.readout.config()}
         used = {key: value for key, value in more.items() if value}
-        return {"kind": type(self).__name__, **self.equation.fingerprint(), **used}
+        return {"kind": type(self).__name__, **self.equation.fingerprint(), **used, **meaning(self)}
 
     def _shown(self) -> str:
         """Inputs and read-out, for `extra_repr`; the equation is printed below, as a submodule."""
         fed = f", inputs=({', '.join(self.inputs.names)})" if self.inputs.names else ""
         return fed + ("" if self.readout.selection is None else f", readout=({self.readout})")
+
+
+def _look_again(layer: EquationLayer, _: Any) -> None:
+    """After a state dict was loaded, into the layer or a model that contains it."""
+    layer.watch.expect()

@@ -38,7 +38,7 @@ def export(layer: nn.Module, *example: Any) -> ExportedProgram:
     """
     _refuse_unfit(layer)
     arguments, shapes = _free_batch(example)
-    with torch.no_grad(), _evaluating(layer), _about_torch_alone():
+    with torch.no_grad(), _evaluating(layer), about_torch_alone():
         layer(*arguments)  # tables are made outside the graph, and what is wrong with the example is said plainly
         return torch.export.export(layer, arguments, dynamic_shapes=shapes)
 
@@ -65,13 +65,15 @@ def _free_batch(example: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, .
         raise OptionError(f"an example is arguments whose tensors share their first axis, the batch, got shapes {got}")
     batch = Dim(BATCH)
     single = samples == {1}
-    arguments = _mapped(lambda tensor: torch.cat([tensor, tensor]) if single else tensor, example)
-    return arguments, _mapped(lambda tensor: {0: batch}, example)
 
+    def doubled(leaf: Any) -> Any:
+        return torch.cat([leaf, leaf]) if single and isinstance(leaf, Tensor) else leaf
 
-def _mapped(function: Any, example: Any) -> Any:
-    """`function` of every tensor of the example, None for what is no tensor."""
-    return torch.utils._pytree.tree_map(lambda leaf: function(leaf) if isinstance(leaf, Tensor) else None, example)
+    def free(leaf: Any) -> Any:
+        return {0: batch} if isinstance(leaf, Tensor) else None
+
+    tree_map = torch.utils._pytree.tree_map
+    return tree_map(doubled, example), tree_map(free, example)
 
 
 @contextmanager
@@ -87,7 +89,7 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _about_torch_alone() -> Iterator[None]:
+def about_torch_alone() -> Iterator[None]:
     """torch's exporter calls deprecated parts of torch; nobody else can do anything about that."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*LeafSpec.*", FutureWarning)

@@ -146,8 +146,7 @@ def report_of_run(
     )
     costs: dict[str, Any] = {name: range_of(getattr(end.stats, name)) for name in ("nfev", "accepted", "rejected")}
     accuracy = _accuracy(equation, {n: v[:SAMPLES] for n, v in values.items()}, y[:SAMPLES], duration, common)
-    first = {name: value[0].double() for name, value in values.items()}
-    spectrum, slowest = spectrum_at(equation, first, end.y[-1][0], duration)
+    spectrum, slowest = spectrum_at(equation, values, end.y[-1], duration)
     notes = _notes(accuracy, slowest, horizon, plain(options["method"]).order)
     return LayerReport(**shared, **costs, accuracy=accuracy, slowest=slowest, spectrum=spectrum, notes=notes)
 
@@ -171,11 +170,18 @@ def range_of(values: Tensor) -> tuple[int, int]:
 def spectrum_at(
     equation: FieldEquation, values: Mapping[str, Tensor], y: Tensor, t: float
 ) -> tuple[StateSpectrum | None, float]:
-    """Extreme eigenvalues at one state ``(C, *grid)`` in float64, and the slowest decay; None for complex states."""
+    """Extreme eigenvalues for the first of some samples in float64, and the slowest decay; None for complex states.
+
+    Args:
+        equation: with its coefficients of this moment.
+        values: ``(B, ...)`` per input.
+        y: ``(B, C, *grid)``.
+        t: time.
+    """
     if equation.is_complex:
         return None, math.nan
-    exact = bound(copy.deepcopy(equation).double(), values)
-    spectrum = state_spectrum(exact, y.double(), t)
+    exact = bound(copy.deepcopy(equation).double(), {name: _double(value[0]) for name, value in values.items()})
+    spectrum = state_spectrum(exact, y[0].double(), t)
     right = spectrum.rightmost.real
     return spectrum, -1 / right if right < -1e-12 * abs(spectrum.largest) else math.inf
 

@@ -17,7 +17,7 @@ from torch.onnx import OnnxExporterError, ONNXProgram
 
 from fieldsolver.errors import OptionError
 
-from .export import _about_torch_alone, export
+from .export import about_torch_alone, export
 
 REGISTRATION = "torch.onnx._internal.exporter._registration"
 """Its logger misses packages that have nothing to do with the layer."""
@@ -45,7 +45,7 @@ def export_onnx(layer: nn.Module, *example: Any, path: str | os.PathLike[str]) -
             f"writing ONNX needs the package {missing.name!r}; pip install 'fieldsolver[export]'"
         ) from missing
     program = export(layer, *example)
-    with torch.no_grad(), _about_torch_alone(), _quiet():
+    with torch.no_grad(), about_torch_alone(), _quiet():
         translated = _translated(program)
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")

@@ -76,8 +76,7 @@ def report_of_rest(layer: EquationLayer, values: Mapping[str, Tensor], solution:
         solution: over the same B samples.
     """
     stats = solution.stats
-    first = {name: value[0].double() for name, value in values.items()}
-    spectrum, slowest = spectrum_at(layer.equation, first, solution.y[-1][0], float(solution.t_end[0]))
+    spectrum, slowest = spectrum_at(layer.equation, values, solution.y[-1], float(solution.t_end[0]))
     proved = contraction_rate(layer.equation, layer.inputs.names)
     notes = []
     if spectrum is not None and spectrum.rightmost.real > 0:

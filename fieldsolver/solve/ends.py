@@ -19,10 +19,11 @@ def differentiable_ends(t_span: Sequence[Any] | None, until: object | None) -> E
     Raises:
         OptionError: they do while samples end at rest, whenever that is.
     """
-    tensors = [t for t in t_span or () if isinstance(t, Tensor)]
+    entries = () if t_span is None else tuple(t_span)
+    tensors = [t for t in entries if isinstance(t, Tensor)]
     if not any(is_traced(t) or (t.requires_grad and torch.is_grad_enabled()) for t in tensors):
         return None
     if until is not None:
         raise OptionError("t_span requires a gradient, but with until= samples end at rest; pass plain numbers")
-    t0, t1 = (torch.as_tensor(t, dtype=torch.float64).reshape(()) for t in t_span or ())
+    t0, t1 = (torch.as_tensor(t, dtype=torch.float64).reshape(()) for t in entries)
     return Ends(t0, t1)

@@ -141,9 +141,9 @@ class Explanation:
         sparing = f"with states={few} {few * mib:.3g} MiB, and no step made more than 3 times"
         return [
             *lines,
-            f"  'direct', 'quadrature' {low:.3g} MiB (1 stage per step) to {high:.3g} MiB ({stages[-1]} stages)",
+            f"  'direct' {low:.3g} MiB (1 stage per step) to {high:.3g} MiB ({stages[-1]} stages); 'quadrature' too",
             f"  'checkpointed' {kept:.3g} MiB; {sparing}",
-            f"  'reversible', 'backsolve', and 'implicit' of a steady state {4 * mib:.3g} MiB",
+            f"  'reversible', 'backsolve' {4 * mib:.3g} MiB; 'implicit', at rest, the vectors of GMRES",
         ]
 
 

@@ -12,10 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from fieldsolver.equations import FieldEquation
+from fieldsolver.equations.modules import batch_norms
 from fieldsolver.errors import OptionError, StateError
 from fieldsolver.methods.transformed import is_batched
 from fieldsolver.stepping import VectorField
 
+from .module_witness import module_witness
 from .plain_state import plain_state
 from .signature import checked_args, with_signature_checked
 
@@ -90,20 +92,33 @@ def _from_equation(
     kernels, mask = len(equation.layout.kernels), equation.layout.mask
     flags += [False] * kernels + [mask is not None and mask.samples is not None] * len(equation.mask_values())
     per_sample = (*flags, *([False] * (len(parameters) - len(flags))))
-    return Problem(VectorField(function, parameters, per_sample), flat, batch, equation, "checkpointed")
+    witness = module_witness(equation.submodules.values())
+    return Problem(VectorField(function, parameters, per_sample, witness), flat, batch, equation, "checkpointed")
 
 
 def _from_function(f: Callable[..., Tensor], y0: Any, batch_dims: int, args: tuple[Any, ...]) -> Problem:
     if batch_dims not in (0, 1):
         raise OptionError(f"batch_dims is 0 (one system) or 1 (independent samples), got {batch_dims!r}")
+    if batch_dims and isinstance(f, nn.Module):
+        _refuse_mixed_samples(f)
     state = plain_state(y0, batch_dims)
     call, parameters = _explicit(f, args)
     call = with_signature_checked(call, f, args)
-    field = VectorField(_for_many(call, state) if batch_dims else _for_one(call), parameters)
+    witness = module_witness([f] if isinstance(f, nn.Module) else [])
+    field = VectorField(_for_many(call, state) if batch_dims else _for_one(call), parameters, witness=witness)
     batch = tuple(state.shape[:batch_dims])
     # What a closure captures is known to autograd alone; a module names its weights.
     default = "checkpointed" if isinstance(f, nn.Module) else "direct"
     return Problem(field, state if batch_dims else state.unsqueeze(0), batch, None, default)
+
+
+def _refuse_mixed_samples(f: nn.Module) -> None:
+    for part in batch_norms(f):
+        if part.training or part.running_mean is None:
+            raise OptionError(
+                f"f contains {type(part).__name__} in training mode or without running statistics, which mixes the "
+                "samples that batch_dims=1 declares independent; use LayerNorm or GroupNorm, or call f.eval()"
+            )
 
 
 _Call = Callable[[Sequence[Tensor], Tensor, Tensor], Tensor]

@@ -144,7 +144,8 @@ class Solution:
         """The state at any time of the span, ``(*batch, C, *grid)``; times ``(n,)`` add a leading axis.
 
         Raises:
-            OptionError: the solve did not keep its interpolant (``dense=True``), or `t` is no time inside the span.
+            OptionError: the solve did not keep its interpolant (``dense=True``), `t` is no time inside the span, or a
+                gradient may be asked for that only the mode "direct" has.
         """
         if self.dense is None:
             raise OptionError("this solution keeps only its save points; call solve(..., dense=True) for solution(t)")
@@ -154,6 +155,11 @@ class Solution:
             real = False
         if not real:
             raise OptionError(f"solution(t) takes a time, or times (n,), got {t!r}")
+        if self.y.requires_grad and torch.is_grad_enabled() and self.stats.gradient != "direct":
+            raise OptionError(
+                f"solution(t) has no gradient with gradient={self.stats.gradient!r}, and save_at= has; name the times "
+                "there, solve with gradient='direct', or look at numbers within torch.no_grad()"
+            )
         return self.dense(t)
 
     def to_xarray(self) -> xarray.Dataset:

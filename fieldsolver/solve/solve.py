@@ -15,7 +15,6 @@ from fieldsolver.equations import Event, FieldEquation
 from fieldsolver.equations.events import EventFunction
 from fieldsolver.errors import FieldSolverWarning, OptionError, SolveFailed
 from fieldsolver.gradients import GradientMode, captured_by_events, captures_gradients, get_gradient, is_transformed
-from fieldsolver.methods import Method
 from fieldsolver.methods.transformed import in_transform
 from fieldsolver.stepping import Ends, Status, SteadyState, StepLog, Trajectory
 from fieldsolver.stepping.compiled_method import CompiledMethod
@@ -25,7 +24,7 @@ from fieldsolver.stepping.partial import take_partial
 
 from .checkpoint import Checkpoint, keeper_of
 from .ends import differentiable_ends
-from .events import events_of, labelled
+from .events import events_of
 from .options import (
     ToleranceOption,
     check_loop,
@@ -38,12 +37,13 @@ from .options import (
     save_times,
     times_inside,
 )
+from .outcome import solution_of, statistics_of
 from .ponder import ponder_cost
 from .problem import Problem, make_problem
 from .progress import ProgressBar
-from .solution import Solution, SolveStatistics, succeeded
+from .solution import Solution, succeeded
 from .stability_limit import CHECKS, check_fixed_step, warn_of_backward_diffusion
-from .steady_state import resolved, resting, resting_dense, steady_gradient, time_span, time_to_converge
+from .steady_state import resolved, steady_gradient, time_span
 
 
 def solve(
@@ -106,7 +106,7 @@ def solve(
         gradient: name of a mode (``fieldsolver.gradients.GRADIENTS``), or a mode with options such as
             ``fs.gradients.Checkpointed(states=16)``; None chooses.
         backend: ``"auto"`` or ``"torch"``.
-        dense: keep the interpolant, so that ``solution(t)`` works.
+        dense: keep the interpolant, so that ``solution(t)`` works; differentiable in the mode ``"direct"``.
         max_steps: attempted steps per sample.
         dt_min: adaptive steps are not shortened below this; a sample that would need it ends.
         dt_max: adaptive steps are not lengthened beyond this.
@@ -166,6 +166,8 @@ def solve(
     land_at = None if land_at is None else times_inside("land_at", land_at, t0, t1)
     restart_at = None if restart_at is None else times_inside("restart_at", restart_at, t0, t1)
     usual = _default_gradient(problem, t0, watched, ends)
+    if dense and usual == "checkpointed":
+        usual = "direct"  # solution(t) then has its gradient; every step is kept anyway
     default = usual if until is None else steady_gradient(usual, save_at, watched)
     mode = get_gradient(default if gradient is None else gradient)
     mode.check(scheme, problem.equation, t1 - t0)
@@ -191,9 +193,9 @@ def solve(
     def finished(trajectory: Trajectory, ponder: Tensor | None = None) -> Solution:
         warn = problem.equation is None and until is None  # close to rest every explicit method is held by stability
         why = _noting_stiffness(reason, trajectory, warn=warn) if method == "auto" else reason
-        stats = _statistics(problem, trajectory, scheme, why, mode.name, time.perf_counter() - started, t0)
+        stats = statistics_of(problem, trajectory, scheme, why, mode.name, time.perf_counter() - started, t0)
         options = {"t0": t0, "t1": t1, "rtol": _plain(rtol), "atol": _plain(atol)} | ({} if dt is None else {"dt": dt})
-        return _label(problem, trajectory, times, stats, options, t1 - t0, ponder)
+        return solution_of(problem, trajectory, times, stats, options, t1 - t0, ponder)
 
     try:
         with ProgressBar("solving", progress) as bar:
@@ -248,53 +250,6 @@ def _default_gradient(problem: Problem, t0: float, events: Sequence[EventFunctio
     if problem.equation is None and captures_gradients(problem.field, t0, problem.y0):
         return "direct"
     return "none"
-
-
-def _statistics(
-    problem: Problem, trajectory: Trajectory, method: Method, reason: str, mode: str, seconds: float, t0: float
-) -> SolveStatistics:
-    costs = trajectory.stats
-    shaped = {
-        name: problem.to_user(getattr(costs, name))
-        for name in ("accepted", "rejected", "nfev", "smallest_dt", "largest_dt", "stiffness_ratio", "stiff_from")
-    }
-    if trajectory.residual is not None:
-        shaped["residual"] = problem.to_user(trajectory.residual)
-        shaped["time_to_converge"] = problem.to_user(time_to_converge(trajectory, t0))
-    return SolveStatistics(
-        method=method.name, reason=reason, backend="torch", gradient=mode, seconds=seconds,
-        backward=trajectory.backward, **shaped,
-    )  # fmt: skip
-
-
-def _label(
-    problem: Problem, trajectory: Trajectory, times: Tensor, stats: SolveStatistics, options: dict[str, Any],
-    span: float, ponder: Tensor | None,
-) -> Solution:  # fmt: skip
-    dense = resting_dense(trajectory, span)
-    return Solution(
-        t=times,
-        y=_projected(problem, times, resting(trajectory.saved, times, trajectory, span)),
-        status=problem.to_user(trajectory.status),
-        t_end=problem.to_user(trajectory.t_end),
-        stats=stats,
-        equation=problem.equation,
-        steps=trajectory.steps,
-        events=labelled(trajectory.events, problem.equation),
-        dense=None if dense is None else lambda t: problem.to_user(dense(t), torch.as_tensor(t).dim()),
-        attributes=options,
-        ponder=None if ponder is None else problem.to_user(ponder),
-    )
-
-
-def _projected(problem: Problem, times: Tensor, saved: Tensor) -> Tensor:
-    """Saved states with the user's batch axes, and nodes on Dirichlet walls at their values."""
-    values = problem.to_user(saved, leading=1)
-    equation = problem.equation
-    if equation is None or not equation.holds_nodes:
-        return values
-    rows = [equation.project(t, row) for t, row in zip(times.to(values.device), values, strict=True)]
-    return torch.stack(rows)
 
 
 def _finished(solution: Solution, on_failure: str) -> Solution:

@@ -16,6 +16,7 @@ from torch import Tensor
 from fieldsolver.methods import Method, Step
 from fieldsolver.methods.compiled import load_kernels
 from fieldsolver.methods.host_runge_kutta import as_array, on_host
+from fieldsolver.methods.transformed import is_plain
 
 from .arithmetic import Array, arithmetic_on, masked
 from .batch import Batch, Rest, finite_samples
@@ -137,7 +138,7 @@ class Run:
             self._first_rate = None
         accepted, failed = control.judge(step, batch, dt)
         everyone = batch.xp is np and bool(accepted.all())
-        if not everyone and step.y_new.requires_grad and batch.xp is np:
+        if not everyone and batch.xp is np and not is_plain(step.y_new):
             step = self._without_rejected(step, dt, accepted, generators, stretch)
         attempt = Attempt(
             batch.rows, t, t_new, dt, accepted, failed, step, batch.y, batch.memory, batch.field, nfev, None, everyone,

@@ -12,6 +12,7 @@ from torch._subclasses import FakeTensor
 
 from fieldsolver.methods import Method, Step
 from fieldsolver.methods.protocol import Function
+from fieldsolver.methods.transformed import in_function_transform
 
 from .rolled_march import march_in_a_loop
 from .timetable import AT_END, Place, Timetable
@@ -53,7 +54,7 @@ def cannot_be_read(y: Tensor) -> bool:
     return (
         torch.compiler.is_compiling()
         or torch.compiler.is_exporting()
-        or torch._C._functorch.peek_interpreter_stack() is not None
+        or in_function_transform()
         or isinstance(y, FakeTensor)
         or y.is_meta
     )

@@ -8,6 +8,7 @@ from torch._higher_order_ops.while_loop import while_loop
 
 from fieldsolver.methods import Method
 from fieldsolver.methods.protocol import Function
+from fieldsolver.methods.reversible import carries_memory
 
 from .timetable import Timetable
 
@@ -24,7 +25,7 @@ def march_in_a_loop(f: Function, method: Method, y0: Tensor, timetable: Timetabl
     )
     samples, steps = y0.shape[0], len(timetable)
     first = starts[0].expand(samples)
-    memory = method.start(f, first, y0, f(first, y0)) if method.fsal else ()
+    memory = method.start(f, first, y0, f(first, y0)) if carries_memory(method) else ()
 
     def more(n: Tensor, y: Tensor, *memory: Tensor) -> Tensor:
         return n < steps

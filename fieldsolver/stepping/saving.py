@@ -96,7 +96,7 @@ def _positions(attempt: Attempt, step: Step, times: np.ndarray, sample: np.ndarr
     """(P,) where the times lie in their steps, a record (P, ...); they stay where they are if a step moves."""
     theta = np.where(at_end, 1.0, (times - attempt.t[sample]) / attempt.dt[sample])
     position = torch.from_numpy(theta).to(step.y.device, non_blocking=True)
-    if not (step.t.requires_grad or step.dt.requires_grad):
+    if is_plain(step.t) and is_plain(step.dt):
         return position
     moving = (torch.from_numpy(times).to(step.t, non_blocking=True) - step.t) / step.dt
     return position + (moving - moving.detach())

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fieldsolver.methods import Memory, Method, ReversibleMethod, Step
+from fieldsolver.methods import Memory, Method, Step
+from fieldsolver.methods.reversible import carries_memory
 
 from . import tensor_ops
 from .adaptive import AdaptiveSteps
@@ -131,8 +132,7 @@ def _first_history(controller: Controller | None, t: Tensor) -> History:
 
 def _carried(scheme: Scheme, t: Tensor, y: Tensor, k1: Tensor) -> Memory:
     """What the method carries from every step to the next, k1 only if it does: its kind must not change on the way."""
-    carries = scheme.method.fsal or isinstance(scheme.method, ReversibleMethod)
-    return scheme.method.start(scheme.field, t, y, k1) if carries else ()
+    return scheme.method.start(scheme.field, t, y, k1) if carries_memory(scheme.method) else ()
 
 
 def attempt(scheme: Scheme, now: Numbers) -> tuple[Numbers, Step]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fieldsolver.errors import OptionError
-from fieldsolver.methods import Method, Step
+from fieldsolver.methods import Method, ReversibleMethod, Step
 from fieldsolver.methods.host_runge_kutta import as_array
 
 from .arithmetic import Array
@@ -51,8 +51,9 @@ class SteadyWatch:
                 "f draws random numbers (dropout in training mode?) and is never at rest; call .eval() on the module, "
                 "or leave until= out"
             )
-        self._xp, self._fsal = batch.xp, method.fsal
-        self.evaluations = 0 if method.fsal else 1
+        # The last stage of a reversible method is f at its second approximation, not at y.
+        self._xp, self._has_rate = batch.xp, method.fsal and not isinstance(method, ReversibleMethod)
+        self.evaluations = 0 if self._has_rate else 1
         self._residual = batch.xp.full_like(batch.t, np.nan)
 
     def examine(self, attempt: Attempt, batch: Batch) -> None:
@@ -69,7 +70,7 @@ class SteadyWatch:
         if xp is np and not (at_rest.any() or arrived.any()):
             return
         ended = xp.where(at_rest, int(Status.STEADY), xp.where(arrived, int(Status.NOT_STEADY), 0))
-        failed = xp.where(attempt.accepted, 0, 0) if attempt.failed is None else attempt.failed
+        failed = xp.zeros_like(ended) if attempt.failed is None else attempt.failed
         attempt.failed = xp.where(failed != 0, failed, ended)
 
     def error_norm(self, step: Step) -> Tensor:
@@ -84,7 +85,7 @@ class SteadyWatch:
         """(n,) scaled residuals at the ends of the steps."""
         step = attempt.step
         with torch.no_grad():
-            rate = step.k[-1] if self._fsal else attempt.field(batch.upload(attempt.t_new), step.y_new)
+            rate = step.k[-1] if self._has_rate else attempt.field(batch.upload(attempt.t_new), step.y_new)
             residual = scaled_residual(rate, step.y_new.detach(), self._rtol, self._atol).double()
         return as_array(residual) if self._xp is np else residual
 

@@ -12,6 +12,7 @@ from fieldsolver.errors import OptionError, StateError
 from fieldsolver.methods.transformed import is_batched
 
 Parameters = tuple[Tensor, ...]
+Witness = Callable[[], tuple[object, ...]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,11 +24,14 @@ class VectorField:
         parameters: the tensors gradients are wanted for, among others.
         per_sample: for each parameter, whether its first axis is the batch. None when the function may hold
             per-sample tensors of its own; the loop then never shrinks the batch.
+        witness: says what the function is besides its arguments, in values that compare equal as long as it stays the
+            same function; None: nothing is known to change.
     """
 
     function: Callable[[Parameters, Tensor, Tensor], Tensor]
     parameters: Parameters = ()
     per_sample: tuple[bool, ...] | None = None
+    witness: Witness | None = None
 
     def __post_init__(self) -> None:
         if self.per_sample is not None and len(self.per_sample) != len(self.parameters):
@@ -74,10 +78,10 @@ def check_vector_field(
         StateError: f changes y in place; wrong type, shape, dtype or device, or values that are not finite.
     """
     _check_state(y0, finite)
-    before = _version(y0)
+    before = version(y0)
     times = torch.full((y0.shape[0],), t0, dtype=torch.float64, device=y0.device)
     k1 = field(times if offset is None else times + offset, y0)
-    if _version(y0) != before:
+    if version(y0) != before:
         raise StateError("f(t, y) changes y in place, and y is the solution itself; write y = y.clone() first")
     if not isinstance(k1, Tensor):
         raise StateError(f"f(t, y) returned {type(k1).__name__}, expected a tensor; return torch.stack([...], -1)")
@@ -113,7 +117,7 @@ def refuse_reused_memory(k1: Tensor, copy: Tensor) -> None:
         )
 
 
-def _version(y: Tensor) -> int | None:
+def version(y: Tensor) -> int | None:
     """How often y was written in place; None for inference tensors, which do not count."""
     return None if y.is_inference() else y._version
 

@@ -12,15 +12,18 @@ import torch
 from torch import Tensor, nn
 
 from fieldsolver.errors import FieldSolverError, OptionError
-from fieldsolver.results import AnalysisResult
+from fieldsolver.results import AnalysisResult, Verdict
 
 from .comparison import change_per_sample, gradient_change, threshold_for
-from .draws import at_least, generator, normal_like, others
+from .draws import at_least, draw, generator, normal_like, others
 from .example import Example
-from .layer_result import Part, judged
+from .layer_result import Part, judged, result
+from .obstacles import obstacle
 from .subject import Subject, gradients
 
 CHECK = "batch_independence"
+CROWD = 33
+"""Samples of the largest batch: room for 4, 8, 16 or 32 is exceeded."""
 
 
 def check_batch_independence(
@@ -28,11 +31,14 @@ def check_batch_independence(
     example: Example,
     *,
     neighbours: float = 3.0,
+    crowd: int = CROWD,
     threshold: float | None = None,
     wake: float = 0.1,
     seed: int = 0,
 ) -> AnalysisResult:
     """Permute the batch, append to it, replace its other samples, and run each sample alone: nothing may change.
+
+    Also among as many drawn samples as make a batch of `crowd`, the first in front of them and the rest behind them.
 
     In both modes; dropout is kept off, and a layer that draws random numbers elsewhere is compared in evaluation only.
 
@@ -40,19 +46,27 @@ def check_batch_independence(
         layer: any module.
         example: at least three samples are run; those that lack are drawn.
         neighbours: factor of the values of larger neighbours; 1 for layers whose inputs must stay in their range.
+        crowd: samples of the largest batch; smaller where memory is short.
         threshold: of changes relative to the largest value of the same sample; None: 1e-5 in float32, 1e-10 in float64.
         wake: size that parameters which are all zero get; 0 leaves them.
         seed: of the draws.
 
     Returns:
-        Schema ``batch_independence/1``, dimension ``part``.
+        Schema ``batch_independence/1``, dimension ``part``; INCONCLUSIVE when the output is random or not finite, or
+        when the layer changes its input.
 
     Raises:
         OptionError: an option, or what the layer returns.
     """
+    if crowd < 1:
+        raise OptionError(f"crowd is a number of samples, such as {CROWD}; got {crowd!r}")
+    about = {"neighbours": neighbours, "crowd": crowd, "wake": wake, "seed": seed}
+    if reason := obstacle(layer, example, wake=wake, seed=seed):
+        return result(CHECK, [], Verdict.INCONCLUSIVE, reason, about)
     random = generator(seed)
     x = at_least(example, 3, random)
     strangers = others(example, x, random)
+    passers = draw(example, (max(0, crowd - len(x)), *x.shape[1:]), generator(seed + 1))
     parts: list[Part] = []
     notes: list[str] = []
     for training in (False, True):
@@ -61,20 +75,20 @@ def check_batch_independence(
         if training and _draws_numbers(subject, x):
             notes.append("compared in evaluation mode only, since it draws random numbers in training")
             continue
-        company = _Company(subject, x, strangers, neighbours, random, threshold, notes)
+        company = _Company(subject, x, strangers, passers, neighbours, random, threshold, notes)
         parts += [Part(f"{part.name} ({mode})", *part[1:]) for part in company.parts()]
-    about = {"neighbours": neighbours, "wake": wake, "seed": seed}
     note = f" ({'; '.join(dict.fromkeys(notes))})" if notes else ""
     return judged(CHECK, parts, f"neighbours do not matter{note}", "samples depend on their neighbours", about)
 
 
 @dataclass
 class _Company:
-    """Samples x (B, ...) and others of the same shape, in one mode of the layer."""
+    """Samples x (B, ...), others of the same shape and a crowd of passers, in one mode of the layer."""
 
     subject: Subject
     x: Tensor
     strangers: Tensor
+    passers: Tensor
     factor: float
     random: torch.Generator
     threshold: float | None
@@ -91,6 +105,10 @@ class _Company:
             yield Part("others appended", change_per_sample(longer, before), limit)
             longer = subject(torch.cat((self.strangers, x)))[len(x) :]
             yield Part("others in front", change_per_sample(longer, before), limit)
+            if len(self.passers):
+                crowded = subject(torch.cat((x[:1], self.passers, x[1:])))
+                seen = torch.cat((crowded[:1], crowded[1 + len(self.passers) :]))
+                yield Part(f"in a batch of {len(crowded)}", change_per_sample(seen, before), limit)
             now = subject(torch.cat((x[:1], self.strangers[1:])))
             yield Part("other neighbours", change_per_sample(now[:1], before[:1]), limit)
             yield from self._beside_larger(before, limit)

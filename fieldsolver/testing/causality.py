@@ -24,9 +24,12 @@ from .comparison import change, largest, relative, threshold_for, worst
 from .draws import generator, normal_like, of_length, others
 from .example import Example
 from .layer_result import Part, judged, not_applicable, result
+from .obstacles import UnfitError, obstacle
 from .subject import Subject, gradients
 
 CHECK = "causality"
+EVERY = 64
+"""Up to this many tokens, every place is tried."""
 
 
 def check_causality(
@@ -40,7 +43,9 @@ def check_causality(
     wake: float = 0.1,
     seed: int = 0,
 ) -> AnalysisResult:
-    """Measure what the output up to t learns from tokens after t, for t = 0, 1, T/2 and T - 2.
+    """Measure what the output up to t learns from tokens after t.
+
+    At the largest length, if it is at most 64, for every t; else for t = 0, 1, T/2 and T - 2.
 
     Args:
         layer: any module that maps (B, T, ...) to (B, T, ...), in evaluation mode.
@@ -54,7 +59,8 @@ def check_causality(
 
     Returns:
         Schema ``causality/1``, dimension ``part``. NOT_APPLICABLE when input or output has no tokens; DEGENERATE when
-        the output does not depend on the tokens at all. A float64 layer is judged most sharply.
+        the output does not depend on the tokens at all; INCONCLUSIVE when it is random or not finite, or when the layer
+        changes its input. A float64 layer is judged most sharply.
 
     Raises:
         OptionError: fewer than 3 tokens, or the layer does not take one of the lengths.
@@ -62,12 +68,15 @@ def check_causality(
     if not example.ordered or example.pooled:
         return not_applicable(CHECK, f"axes {example.axes!r} do not have tokens T in both input and output")
     sizes = _lengths(example, lengths, prefixes)
+    about = {"lengths": sizes, "wake": wake, "seed": seed}
+    if reason := obstacle(layer, example, wake=wake, seed=seed):
+        return result(CHECK, [], Verdict.INCONCLUSIVE, reason, about)
     subject = Subject(layer, example, wake=wake, seed=seed)
     parts: list[Part] = []
-    about = {"lengths": sizes, "wake": wake, "seed": seed}
     for size in sizes:
         random = generator(seed)
-        found, alive = _at_length(subject, example, size, prefixes, exact, threshold, random)
+        places = range(size - 1) if size == sizes[0] <= EVERY else sorted({0, 1, size // 2, size - 2})
+        found, alive = _at_length(subject, example, size, places, prefixes, exact, threshold, random)
         parts += found
         if not alive:
             reason = f"the output does not depend on the tokens (T = {size}), so that nothing could leak; is it zero?"
@@ -78,8 +87,8 @@ def check_causality(
 
 
 def _at_length(
-    subject: Subject, example: Example, size: int, prefixes: bool, exact: bool, threshold: float | None,
-    random: torch.Generator,
+    subject: Subject, example: Example, size: int, places: Sequence[int], prefixes: bool, exact: bool,
+    threshold: float | None, random: torch.Generator,
 ) -> tuple[list[Part], bool]:  # fmt: skip
     """The parts at one length, and whether the output depends on the tokens."""
     x = of_length(example, size, random)
@@ -89,7 +98,7 @@ def _at_length(
         alive = change(subject(later), before)
     limit = threshold_for(before, threshold)
     parts = []
-    for t in sorted({0, 1, size // 2, size - 2}):
+    for t in places:
         replaced = torch.cat((x[:, : t + 1], later[:, t + 1 :]), 1)
         with torch.no_grad():
             parts.append(Part(f"perturbation after {t} of {size}", _seen(subject(replaced), before, t), limit))
@@ -152,7 +161,7 @@ def _run(subject: Subject, x: Tensor) -> Tensor:
     except OptionError:
         raise
     except Exception as error:
-        raise OptionError(
+        raise UnfitError(
             f"the layer does not take {x.shape[1]} tokens ({type(error).__name__}: {error}); one of fixed length is "
             "checked with prefixes=False"
         ) from error
@@ -166,5 +175,5 @@ def _lengths(example: Example, lengths: Sequence[int] | None, prefixes: bool) ->
         lengths = [size for size in lengths if 3 <= size <= own]
     sizes = sorted(set(lengths), reverse=True)
     if not sizes or sizes[-1] < 3:
-        raise OptionError(f"causality needs at least 3 tokens, got lengths {sizes or [own]}; give a longer example")
+        raise UnfitError(f"causality needs at least 3 tokens, got lengths {sizes or [own]}; give a longer example")
     return sizes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ from .causality import check_causality
 from .determinism import check_determinism
 from .example import Example
 from .gradient_check import check_gradients
-from .layer_result import not_applicable
+from .layer_result import not_applicable, result
 from .load_bearing import Switches, check_load_bearing
+from .obstacles import UnfitError
 from .padding import check_padding
 from .phase_use import check_phase_use
 from .round_trip import check_round_trip
+from .subject import copied
 from .zero_dynamics import Metric, check_zero_dynamics
 
 CHECKS: dict[str, Callable[..., AnalysisResult]] = {
@@ -120,10 +123,11 @@ def check_layer(
 
     Returns:
         The results by name: causality, padding, batch_independence, load_bearing, phase_use, zero_dynamics,
-        gradient_check, determinism, round_trip; NOT_APPLICABLE with the reason for those that have no meaning here.
+        gradient_check, determinism, round_trip; NOT_APPLICABLE with the reason for those that have no meaning here,
+        FAIL with the error for those that ended in one: the others still run.
 
     Raises:
-        OptionError: an option that a check refuses, or a layer that does not take the example.
+        OptionError: an option that a check refuses or does not know, or a layer that cannot be copied.
     """
     given: dict[str, dict[str, Any]] = {name: {"seed": seed} for name in CHECKS}
     given["round_trip"]["make"] = make
@@ -133,19 +137,46 @@ def check_layer(
     for name, more in (options or {}).items():
         if name not in given:
             raise OptionError(f"there is no check {name!r} with options; known: {listing(given)}{nearest(name, given)}")
+        _check_names(name, more)
         given[name].update(more)
+    copied(layer)
     results = {}
     for name, check in CHECKS.items():
         if name == "gradient_check":  # a task costs more than all the rest, but belongs beside what must matter
-            results["zero_dynamics"] = _zero_dynamics(layer, metric, given["zero_dynamics"])
+            results["zero_dynamics"] = _row("zero_dynamics", _zero_dynamics, layer, metric, given["zero_dynamics"])
         if name == "causality" and not causal:
             results[name] = not_applicable(name, "causal=False: the layer does not claim it")
         else:
-            results[name] = check(layer, example, **given[name])
+            results[name] = _row(name, check, layer, example, given[name])
     return LayerChecks(type(layer).__name__, results)
 
 
-def _zero_dynamics(layer: nn.Module, metric: Metric | None, options: dict[str, Any]) -> AnalysisResult:
+def _check_names(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse keywords that the check does not have."""
+    check = CHECKS.get(name, check_zero_dynamics)
+    known = [key for key, one in inspect.signature(check).parameters.items() if one.kind is one.KEYWORD_ONLY]
+    if not isinstance(options, Mapping):
+        raise OptionError(f"the options of {name} are a mapping, such as {{{known[0]!r}: ...}}; got {options!r}")
+    for key in options:
+        if key not in known:
+            raise OptionError(f"{name} has no option {key!r}; known: {listing(known)}{nearest(str(key), known)}")
+
+
+def _row(name: str, check: Callable[..., AnalysisResult], layer: nn.Module, *about: Any) -> AnalysisResult:
+    """The result of a check; FAIL with the message where the layer made it end in an error."""
+    *given, options = about
+    try:
+        return check(layer, *given, **options)
+    except UnfitError as error:
+        return result(name, [], Verdict.FAIL, " ".join(str(error).split()))
+    except OptionError:  # the question was asked wrongly
+        raise
+    except Exception as error:
+        said = " ".join(str(error).split())
+        return result(name, [], Verdict.FAIL, f"the check ended with {type(error).__name__}: {said}")
+
+
+def _zero_dynamics(layer: nn.Module, metric: Metric | None, **options: Any) -> AnalysisResult:
     if metric is None:
         return not_applicable("zero_dynamics", "no metric= was given, on which dynamics could earn anything")
     return check_zero_dynamics(layer, metric, **options)

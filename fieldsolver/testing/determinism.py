@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
 
-from fieldsolver.results import AnalysisResult
+from fieldsolver.results import AnalysisResult, Verdict
 
 from .comparison import change, gradient_change, threshold_for
 from .draws import generator, normal_like, others
 from .example import Example
-from .layer_result import Part, judged
+from .layer_result import Part, judged, result
+from .obstacles import not_finite
 from .subject import Subject, gradients
 
 CHECK = "determinism"
@@ -35,13 +37,17 @@ def check_determinism(
         seed: of the other input and of the random numbers.
 
     Returns:
-        Schema ``determinism/1``, dimension ``part``; the measured numbers are relative to the output.
+        Schema ``determinism/1``, dimension ``part``; the measured numbers are relative to the output. INCONCLUSIVE when
+        the output is not finite, since NaN equals nothing.
 
     Raises:
         OptionError: what the layer returns.
     """
     x = example.plain()
     other = others(example, x, generator(seed))
+    with torch.no_grad():
+        if reason := not_finite(Subject(layer, example, seed=seed)(x)):
+            return result(CHECK, [], Verdict.INCONCLUSIVE, reason, {"seed": seed})
     parts = [*_evaluation(layer, example, x, other, threshold, seed), *_training(layer, example, x, seed)]
     return judged(CHECK, parts, "calls repeat", "calls do not repeat", {"seed": seed})
 
@@ -75,7 +81,12 @@ def _training(layer: nn.Module, example: Example, x: Tensor, seed: int) -> Itera
         subject.layer.train()  # dropout, too
         with torch.enable_grad():
             y = subject(x)
-        found = gradients(y, normal_like(y.detach(), generator(seed)), list(subject.parameters().values()))
+        try:
+            found = gradients(y, normal_like(y.detach(), generator(seed)), list(subject.parameters().values()))
+        except RuntimeError as error:  # as of values that were changed in place after they had been used
+            said = " ".join(str(error).split())
+            yield Part(f"the backward pass, which raises {type(error).__name__}: {said}", math.inf, 0.0)
+            return
         runs.append((y.detach().clone(), found))
     (before, gradients_before), (now, gradients_now) = runs
     yield Part("training, again", change(now, before), 0.0)

@@ -22,6 +22,7 @@ from .comparison import norm_change, threshold_for
 from .draws import draw, generator, normal_like
 from .example import Example
 from .layer_result import Part, judged, not_applicable, result
+from .obstacles import changed_input
 from .subject import Subject, gradients
 
 CHECK = "load_bearing"
@@ -64,18 +65,20 @@ def check_load_bearing(
     Returns:
         Schema ``load_bearing/1``, dimension ``part``: a gradient and an ablation for each parameter (an ablation for
         those that are not trained), an ablation for each switch. NOT_APPLICABLE when there are neither; DEGENERATE when
-        the output is zero.
+        the output is zero or not finite; INCONCLUSIVE when the layer changes its input.
 
     Raises:
         OptionError: a switch that the layer does not have.
     """
+    about = {"seed": seed}
+    if reason := changed_input(layer, example, seed=seed):
+        return result(CHECK, [], Verdict.INCONCLUSIVE, reason, about)
     subject = Subject(layer, example, seed=seed)
     random = generator(seed)
     plain = example.plain()
     inputs = [plain, draw(example, tuple(plain.shape), random)]
     with torch.no_grad():
         before = _outputs(subject, inputs)
-    about = {"seed": seed}
     if not (torch.isfinite(before).all() and before.any()):
         reason = "the output is zero or not finite before anything is ablated"
         return result(CHECK, [], Verdict.DEGENERATE, reason, about)

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from fieldsolver.errors import OptionError
-from fieldsolver.results import AnalysisResult
+from fieldsolver.results import AnalysisResult, Verdict
 
 from .comparison import change, gradient_change, largest, relative, threshold_for, worst
 from .draws import at_least, draw, generator, normal_like
 from .example import Example
-from .layer_result import Part, judged, not_applicable
+from .layer_result import Part, judged, not_applicable, result
+from .obstacles import UnfitError, obstacle
 from .subject import Subject, gradients
 
 CHECK = "padding"
@@ -46,7 +47,8 @@ def check_padding(
         seed: of the draws.
 
     Returns:
-        Schema ``padding/1``, dimension ``part``; NOT_APPLICABLE when nothing tells the layer about padding.
+        Schema ``padding/1``, dimension ``part``; NOT_APPLICABLE when nothing tells the layer about padding;
+        INCONCLUSIVE when the output is random or not finite, or when the layer changes its input.
 
     Raises:
         OptionError: fewer than 4 tokens, or the layer does not take one of the lengths.
@@ -59,9 +61,12 @@ def check_padding(
     x = at_least(example, 3, random)[:3]
     size = x.shape[1]
     if size < 4:
-        raise OptionError(f"padding needs at least 4 tokens to take some away, got {size}; give a longer example")
+        raise UnfitError(f"padding needs at least 4 tokens to take some away, got {size}; give a longer example")
     if example.pad_id is not None:
         x = torch.where(x == example.pad_id, draw(example, tuple(x.shape), random), x)
+    about = {"side": side, "wake": wake, "seed": seed}
+    if reason := obstacle(layer, example, wake=wake, seed=seed):
+        return result(CHECK, [], Verdict.INCONCLUSIVE, reason, about)
     subject = Subject(layer, example, wake=wake, seed=seed)
     samples = [sample[:count] for sample, count in zip(x, (2 * size // 3, size // 3, 1), strict=True)]
     alone = _Alone.run(subject, samples, random)
@@ -70,7 +75,6 @@ def check_padding(
     for pads, kind in _contents(example, x, random):
         for total in (2 * size // 3, size):
             parts += _compared(subject, samples, pads[:, :total], side, alone, f"{kind}, T = {total}", limit)
-    about = {"side": side, "wake": wake, "seed": seed}
     return judged(CHECK, parts, "padding does not matter", "padding changes the result", about)
 
 
@@ -153,4 +157,4 @@ def _run(subject: Subject, x: Tensor, real: Tensor) -> Tensor:
         raise
     except Exception as error:
         told = f"{x.shape[0]} sample(s) of {x.shape[1]} tokens"
-        raise OptionError(f"the layer does not take {told} ({type(error).__name__}: {error})") from error
+        raise UnfitError(f"the layer does not take {told} ({type(error).__name__}: {error})") from error

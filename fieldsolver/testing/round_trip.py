@@ -9,14 +9,15 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from fieldsolver.errors import OptionError
-from fieldsolver.results import AnalysisResult
+from fieldsolver.errors import FieldSolverError, OptionError
+from fieldsolver.results import AnalysisResult, Verdict
 from fieldsolver.tensor_files import read_tensors, write_tensors
 
 from .comparison import change, worst
 from .draws import generator, normal_like, others
 from .example import Example
-from .layer_result import Part, judged
+from .layer_result import Part, judged, result
+from .obstacles import UnfitError, not_finite
 from .subject import Subject, copied, own_random_numbers
 
 CHECK = "round_trip"
@@ -49,9 +50,11 @@ def check_round_trip(
 
     Returns:
         Schema ``round_trip/1``, dimension ``part``: the output of the loaded layer and its state dict, bitwise.
+        INCONCLUSIVE when the output is not finite.
 
     Raises:
-        OptionError: only one of `save` and `load`, or a state dict with something else than tensors.
+        OptionError: only one of `save` and `load`, a state dict with something else than tensors, or a `make` that
+            does not build a layer into which the saved one can be loaded.
     """
     if (save is None) != (load is None):
         raise OptionError("save= and load= belong together; pass both, or neither for the state dict")
@@ -61,15 +64,17 @@ def check_round_trip(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "layer"
         (save or _save)(saved.layer, path)
-        (load or _load)(fresh.layer, path)
+        _loaded(load or _load, fresh.layer, path, made=make is not None)
     x = example.plain()
+    about = {"made": int(make is not None), "seed": seed}
     inputs = [x, others(example, x, generator(seed))]
     with torch.no_grad():
+        if reason := not_finite(saved(x)):
+            return result(CHECK, [], Verdict.INCONCLUSIVE, reason, about)
         outputs = worst([change(fresh(x), saved(x)) for x in inputs])
     own, theirs = _tensors(fresh.layer), _tensors(saved.layer)
     parts = [Part("output of the loaded layer", outputs, 0.0), Part("state dict", _state_change(own, theirs), 0.0)]
     where = "a new layer" if make is not None else "a copy (make= was not given, so plain attributes were not examined)"
-    about = {"made": int(make is not None), "seed": seed}
     return judged(CHECK, parts, f"loaded into {where}", f"loaded into {where}, but it is another one", about)
 
 
@@ -79,8 +84,24 @@ def _other(layer: nn.Module, make: Callable[[], nn.Module] | None, device: torch
         other = copied(layer)
     else:
         with own_random_numbers(device, seed + 1):  # what is drawn and not saved then differs
-            other = make().to(device)
+            made = make()
+        if not isinstance(made, nn.Module):
+            raise UnfitError(f"make= builds a new layer, an nn.Module, but it returned a {type(made).__name__}")
+        other = made.to(device)
     return other
+
+
+def _loaded(load: Load, layer: nn.Module, path: Path, *, made: bool) -> None:
+    try:
+        load(layer, path)
+    except FieldSolverError:
+        raise
+    except Exception as error:
+        source = "the layer that make= built" if made else "a copy of the layer"
+        said = " ".join(str(error).split())
+        raise UnfitError(
+            f"the saved layer cannot be loaded into {source}; both need the same parameters ({said})"
+        ) from error
 
 
 def _disturb(layer: nn.Module, seed: int) -> None:

@@ -17,7 +17,7 @@ from fieldsolver.experiments.digits.model import DigitField
 from fieldsolver.experiments.digits.outcome import paired_difference
 from fieldsolver.experiments.digits.settings import Settings
 from fieldsolver.experiments.options import Interrupted, RunOptions
-from fieldsolver.nn.weights import load_weights
+from fieldsolver.nn.weights import load_weights, read_weights
 from fieldsolver.results import AnalysisResult, Verdict
 
 
@@ -116,7 +116,10 @@ def test_a_tiny_run_writes_everything(tmp_path: Path, tiny: Settings, capsys: py
     config = tomllib.loads((tmp_path / "config.toml").read_text(encoding="utf-8"))
     assert (config["experiment"], config["quick"], config["seeds"], config["epochs"]) == ("digits", True, 2, 2)
     model = DigitField(tiny, seed=9)
-    load_weights(model, tmp_path / "weights.safetensors", {"kind": "DigitField"})
+    path = tmp_path / "weights.safetensors"
+    stored = read_weights(path)[1]
+    assert stored["kind"] == "DigitField"
+    load_weights(model, path, stored)
     answers = experiment.predict(model, load_split()[1].images).numpy()
     np.testing.assert_array_equal(answers, result["prediction"].values[0])
 

@@ -13,7 +13,7 @@ from fieldsolver.experiments.lynx_hare.baselines import BASELINES
 from fieldsolver.experiments.lynx_hare.fits import lotka_volterra
 from fieldsolver.experiments.lynx_hare.published import CASE_STUDY_RATES, REFERENCE
 from fieldsolver.experiments.options import RunOptions
-from fieldsolver.nn.weights import load_weights
+from fieldsolver.nn.weights import load_weights, read_weights
 from fieldsolver.results import AnalysisResult, Verdict
 
 FILES = {"report.md", "config.toml", "result.nc", "weights.safetensors", "fit.png", "phase_plane.png", "residuals.png"}
@@ -86,7 +86,8 @@ def test_the_files_of_a_run(short):
 def test_the_weights_are_the_fitted_equation(short):
     folder, _, result = short
     equation = lotka_volterra()
-    load_weights(equation, folder / "weights.safetensors", {})
+    path = folder / "weights.safetensors"
+    load_weights(equation, path, read_weights(path)[1])
     for name, value in equation.parameter_values().items():
         assert value.item() == pytest.approx(result["estimate"].sel(unknown=name).item(), rel=1e-12)
 

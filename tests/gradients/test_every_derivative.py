@@ -243,3 +243,54 @@ def test_a_learned_span_does_not_go_with_rest() -> None:
     t1 = torch.tensor(1.9, dtype=F64, requires_grad=True)
     with pytest.raises(fs.OptionError, match="samples end at rest; pass plain numbers"):
         fs.solve(lambda t, y: -y, torch.ones(1, dtype=F64), t_span=(0.0, t1), until=fs.SteadyState())
+
+
+def test_a_span_may_be_one_tensor() -> None:
+    span = torch.tensor([0.2, 1.5], dtype=F64, requires_grad=True)
+    end = fs.solve(lambda t, y: torch.cos(t) * y, torch.ones(1, dtype=F64), t_span=span, rtol=1e-11, atol=1e-12).y[-1]
+    exact = torch.exp(torch.sin(span[1]) - torch.sin(span[0]))
+    got, expected = (torch.autograd.grad(value.sum(), span)[0] for value in (end, exact))
+    torch.testing.assert_close(got, expected, rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("options", [{"dt": 0.1, "method": "rk4"}, {"dt": 0.1, "method": "ab3"}, {"rtol": 1e-8}])
+def test_events_in_forward_mode_and_under_function_transforms(options: dict[str, Any]) -> None:
+    """First derivatives against differences, second ones against those of the first."""
+
+    def value(c: Tensor) -> Tensor:
+        meets = fs.Event(lambda t, y: y[0] - c**2, reset=lambda t, y: 0.1 * y + c)
+        start = torch.zeros(1, dtype=F64)
+        found = fs.solve(
+            lambda t, y, c: c + 0.2 * torch.sin(t) * c + 0.1 * y, start, t_span=(0, 1.5), args=(c,), events=[meets],
+            **options,
+        )  # fmt: skip
+        assert found.events is not None
+        assert len(found.events) == 1
+        return found.y[-1, 0] + found.events.t.sum()
+
+    c, one, step = torch.tensor(0.7, dtype=F64), torch.ones((), dtype=F64), 1e-5
+    slope = (value(c + step) - value(c - step)) / (2 * step)
+    backward = torch.func.grad(value)
+    curvature = (backward(c + step) - backward(c - step)) / (2 * step)
+    with torch.autograd.forward_ad.dual_level():
+        tangent = torch.autograd.forward_ad.unpack_dual(value(torch.autograd.forward_ad.make_dual(c, one))).tangent
+    for got in (tangent, torch.func.jvp(value, (c,), (one,))[1], backward(c)):
+        torch.testing.assert_close(got, slope, rtol=1e-6, atol=0)
+    for got in (torch.func.hessian(value)(c), torch.func.jacrev(torch.func.jacfwd(value))(c)):
+        torch.testing.assert_close(got, curvature, rtol=1e-6, atol=0)
+
+
+def test_dense_output_says_where_it_has_no_gradient() -> None:
+    k = torch.tensor(0.5, dtype=F64, requires_grad=True)
+    for mode in ("checkpointed", "direct"):
+        found = fs.solve(
+            lambda t, y, k: -k * y, torch.ones(1, dtype=F64), t_span=(0, 1), args=(k,), dense=True, gradient=mode
+        )
+        if mode == "direct":
+            (slope,) = torch.autograd.grad(found(0.5).sum(), k)
+            assert slope.item() == pytest.approx(-0.5 * 0.778800783, rel=1e-5)
+            continue
+        with pytest.raises(fs.OptionError, match=r"solution\(t\) has no gradient with gradient='checkpointed'"):
+            found(0.5)
+        with torch.no_grad():
+            assert found(0.5).item() == pytest.approx(0.778800783, rel=1e-5)

@@ -306,6 +306,8 @@ def test_what_cannot_be_is_refused_in_one_sentence(mode: GradientMode) -> None:
         )  # fmt: skip
     with pytest.raises(OptionError, match=r"f captures a tensor .* pass it through args"):
         mode.solve(VectorField(lambda p, t, y: -rate * y), get_method("tsit5"), y0, 0.0, 1.0)
+    with pytest.raises(OptionError, match="with until= samples end before, at rest"):
+        fs.solve(lambda t, y, k: -k * y, y0[0], args=(rate,), gradient=mode, until=fs.SteadyState(max_time=50.0))
     dropout = VectorField(lambda p, t, y: -p[0] * nn.functional.dropout(y), (rate,))
     with pytest.raises(OptionError, match=r"f draws random numbers .* call \.eval\(\) on the module"):
         mode.solve(dropout, get_method("tsit5"), y0, 0.0, 1.0, dt=0.1)

@@ -302,6 +302,19 @@ def test_lost_digits_are_told() -> None:
     assert residual.item() > 1e-6
 
 
+def test_lost_digits_of_a_sample_that_failed_are_told_where_the_loss_looks_at_it() -> None:
+    """Its end is nearly infinite, and the save points before are not found again from there."""
+    y0 = torch.tensor([[0.1], [2.0]], dtype=torch.float64, requires_grad=True)
+    field = VectorField(lambda p, t, y: y * y)
+    run = solve_with_gradient(
+        "reversible", field, METHODS["reversible_tsit5"], y0, 0.0, 1.0, save_at=TIMES[1:2], dt=0.01
+    )
+    assert run.status.tolist() == [Status.SUCCESS, Status.NON_FINITE]
+    torch.autograd.grad(run.saved[:, 0].sum(), y0, retain_graph=True)  # nothing is lost there: no warning
+    with pytest.warns(FieldSolverWarning, match=r"1 of 2 sample\(s\) missed their start"):
+        torch.autograd.grad(run.saved.sum(), y0)
+
+
 def test_a_start_at_zero_has_a_scale_too() -> None:
     y0 = torch.zeros(2, 2, dtype=torch.float64, requires_grad=True)
     weight, gain = inputs()[1:]

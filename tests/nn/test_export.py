@@ -139,12 +139,22 @@ def test_what_overflows_shows_in_the_output():
     assert not np.isfinite(y[1, 0].item())
 
 
-def test_many_steps_become_a_loop_and_not_many_copies():
-    layer = fixed(method="bosh3", dt=0.01).eval()  # carries its last stage to the next step
+# bosh3 carries its last stage to the next step, reversible_rk4 a second state, rk4 nothing.
+@pytest.mark.parametrize("method", ["bosh3", "reversible_rk4", "rk4"])
+def test_many_steps_become_a_loop_and_not_many_copies(method):
+    layer = fixed(method=method, dt=0.01, check="off").eval()
     program = export(layer, states())
     loops = [node for node in program.graph.nodes if node.op == "call_function" and "while_loop" in str(node.target)]
     assert len(loops) == 1
     torch.testing.assert_close(program.module()(states(2)), layer(states(2)), rtol=1e-5, atol=1e-6)
+
+
+def test_numbers_among_the_arguments_are_part_of_the_program():
+    decay = fs.FieldEquation("dx/dt = -x + I", parameters={"I": 0.0})
+    layer = fs.nn.FieldLayer(decay, duration=0.5, dt=0.25, inputs="I", method="heun")
+    x, start = torch.randn(3, 1), {"x": 2.0}
+    for example in (x, x[:1]):
+        torch.testing.assert_close(export(layer, example, start).module()(x, start), layer(x, start))
 
 
 def test_a_spectral_layer_is_exported_with_its_tables():

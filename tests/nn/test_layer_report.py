@@ -37,6 +37,13 @@ class TestReport:
         assert 0.5 < report.accuracy.slope < 1.5
         assert report.accuracy.errors[2] < report.accuracy.errors[0]
 
+    def test_complex_inputs_keep_their_imaginary_part(self):
+        turning = fs.FieldEquation("du/dt = (1j - 1)*u + I", parameters={"I": 0.0j}, complex_fields=("u",))
+        x = torch.tensor([[1j], [2.0 + 0j]])
+        assert fs.nn.FieldLayer(turning, inputs="I", initial=0.0).report(x).spectrum is None
+        until = fs.SteadyState(max_time=100.0)
+        assert fs.nn.SteadyFieldLayer(turning, until=until, inputs="I", initial=0.0).report(x).spectrum is None
+
     def test_errors_beyond_the_tolerance_are_noted(self):
         """u = sin(t) is a solution from which all others depart like exp(3 t): errors grow by 8000."""
         equation = fs.FieldEquation("du/dt = 3*(u - sin(t)) + cos(t)")

@@ -170,7 +170,7 @@ def test_a_layer_refuses_an_end_before_its_duration() -> None:
         event = fs.Event("v - 1", direction="up", name="spike", **options)
         return fs.nn.FieldLayer(fs.FieldEquation("dv/dt = 2 - v", events=[event]))
 
-    with pytest.raises(OptionError, match="event 'spike' ends samples before the duration is over"):
+    with pytest.raises(OptionError, match="event 'spike' ends samples before the time is over"):
         layer(terminal=True)
     assert torch.isfinite(layer(reset={"v": "0"})(torch.zeros(3, 1))).all()
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fieldsolver.errors import OptionError
 from fieldsolver.methods import METHODS, get_method
+from fieldsolver.methods.mccallum_foster import McCallumFoster
 from fieldsolver.stepping import Status, Trajectory, VectorField, integrate
 
 ADAPTIVE = [name for name, method in METHODS.items() if method.error_order is not None]
@@ -121,6 +122,8 @@ def test_each_accepted_and_rejected_step_costs_what_it_should() -> None:
             assert starting == int(starting)
             assert 3 <= starting <= 3 + stats.rejected.item()
             expected = len(calls)
+        if isinstance(method, McCallumFoster):  # begins with a second state and without that derivative
+            expected += 1
         assert stats.nfev.item() == len(calls) == expected
         with_rejections += stats.rejected.item() > 0
     assert with_rejections > len(ADAPTIVE) / 2

@@ -55,6 +55,16 @@ def test_every_method_stops_with_the_first_step_at_whose_end_the_residual_is_at_
         assert torch.equal(states[first], found.y_end[sample])
 
 
+def test_the_residual_of_a_reversible_method_is_that_of_its_state_and_not_of_the_second_one() -> None:
+    def swinging(p: tuple[Tensor, ...], t: Tensor, y: Tensor) -> Tensor:
+        return torch.stack([y[:, 1], -y[:, 0] - 0.05 * y[:, 1]], dim=1)
+
+    steady, field = SteadyState(atol=0.2, rtol=0.0), VectorField(swinging)
+    found = run(steady, "reversible_heun", torch.tensor([[1.0, 0.0]], dtype=torch.float64), field, dt=0.2)
+    assert found.status.tolist() == [Status.STEADY]
+    torch.testing.assert_close(found.residual, residual_at(found, steady, field), rtol=1e-12, atol=0.0)
+
+
 def test_the_time_to_rest_is_that_of_the_closed_form() -> None:
     # y = 1 + c exp(-k t) has the residual k |c| exp(-k t) / (atol + rtol |y|).
     steady = SteadyState(atol=1e-6, rtol=0.0)

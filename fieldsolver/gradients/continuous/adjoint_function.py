@@ -62,7 +62,8 @@ def solve_with_adjoint(
         options: those of `integrate`.
 
     Raises:
-        OptionError: there are events, f captures tensors that require a gradient, or f draws random numbers.
+        OptionError: there are events, samples end at rest, f captures tensors that require a gradient, or f draws
+            random numbers.
     """
     if options.get("events"):
         _refuse_events(name)
@@ -76,6 +77,11 @@ def solve_with_adjoint(
     asked = torch.is_grad_enabled() and any(x is not None and x.requires_grad for x in inputs)
     if not (asked or is_transformed(field, t0, y0, ends)):
         return without_gradient(field, method, y0, t0, t1, **options)
+    if options.get("until") is not None:
+        raise OptionError(
+            f"gradient={name!r} integrates back from the end of the span, and with until= samples end before, at rest; "
+            "use gradient='implicit' or 'checkpointed'"
+        )
     passes = _Adjoint(name, backward, field, method, float(t0), float(t1), options)
     saved, y_end = SolveFunction.apply(passes, *inputs)
     return replace(passes.found.pop(), saved=saved, y_end=y_end, backward=passes.statistics)

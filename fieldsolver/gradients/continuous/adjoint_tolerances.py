@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import torch
@@ -36,9 +37,9 @@ class AdjointTolerances:
 
     def __post_init__(self) -> None:
         for name, value in (("rtol", self.rtol), ("atol", self.atol)):
-            if value is not None and not 0.0 < value < float("inf"):
+            if value is not None and not (is_number(value) and 0.0 < value < float("inf")):
                 raise OptionError(
-                    f"{name} = {value} of gradient={self.name!r}, expected a positive number; leave it out to take "
+                    f"{name} = {value!r} of gradient={self.name!r}, expected a positive number; leave it out to take "
                     "that of the solve"
                 )
 
@@ -70,6 +71,11 @@ class AdjointTolerances:
                 f"own, as in fs.gradients.{self.name.capitalize()}(rtol=1e-6)"
             )
         return rtol, rtol * SMALL_PART if self.atol is None else self.atol
+
+
+def is_number(value: object) -> bool:
+    """Whether it is one real number: no text, no truth value, no tensor."""
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def error_control(options: Mapping[str, Any]) -> bool:

@@ -32,8 +32,8 @@ from .sweep import Sweep
 class Recollection(StateSource, Protocol):
     """The states of a run during one backward pass."""
 
-    def report(self, statistics: BackwardStatistics) -> None:
-        """Add what that pass has shown."""
+    def report(self, statistics: BackwardStatistics, grad_y0: Tensor | None) -> None:
+        """Add what that pass has shown, which led to this gradient of y0 (B, *state); None is zero."""
         ...
 
 
@@ -144,7 +144,7 @@ class _Discrete:
         )
         self.statistics.nfev += repetition.nfev
         self.statistics.peak_states = max(self.statistics.peak_states, source.peak)
-        source.report(self.statistics)
+        source.report(self.statistics, found.y0)
         return found.y0, found.t0 if t0_needed else None, found.t1, *found.parameters
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from fieldsolver.stepping import BackwardStatistics
 from fieldsolver.stepping.random_numbers import RandomState
@@ -43,7 +44,7 @@ class Recomputation:
         found = self._kept[number] if number == 0 else self._kept.pop(number)
         return self._of_row(number, found.start, found.rows)
 
-    def report(self, statistics: BackwardStatistics) -> None:
+    def report(self, statistics: BackwardStatistics, grad_y0: Tensor | None) -> None:
         """Nothing besides `peak`."""
 
     def _advance(self, at: int, number: int) -> RowStart:

@@ -124,7 +124,7 @@ class EndRecorder:
         return Samples(np.arange(rows.size), y, tuple(memory))
 
     def arrived(self) -> Tensor:
-        """(B,) booleans on the host: the samples that ended as they should; what others would give nobody asks for."""
+        """(B,) booleans on the host: the samples that ended as they should; seldom does anybody ask for others."""
         statuses = [] if self._ledger is None else self._ledger.status.tolist()
         return torch.tensor([Status(value).success for value in statuses], dtype=torch.bool)
 
@@ -228,10 +228,11 @@ class Reversal:
         relative = torch.where(missed == 0.0, 0.0, missed / size).nan_to_num(nan=torch.inf)
         self.residual[places] = torch.fmax(self.residual[places], relative)
 
-    def report(self, statistics: BackwardStatistics) -> None:
-        """Say by how much the starts were missed, and warn where that is too much."""
+    def report(self, statistics: BackwardStatistics, grad_y0: Tensor | None) -> None:
+        """Say by how much the starts were missed, and warn where that is too much and matters."""
         statistics.residual = self.residual
-        lost = self._arrived & (self.residual > max(TOLERATED, torch.finfo(self._now.y.dtype).eps ** 0.5))
+        asked = self._arrived if grad_y0 is None else self._arrived | (largest(grad_y0) != 0.0)
+        lost = asked & (self.residual > max(TOLERATED, torch.finfo(self._now.y.dtype).eps ** 0.5))
         if lost.any():
             warnings.warn(
                 f"on the way back {int(lost.sum())} of {lost.numel()} sample(s) missed their start by up to "

@@ -17,6 +17,8 @@ from torch import Tensor
 from fieldsolver.equations.events import EventFunction
 from fieldsolver.errors import OptionError
 from fieldsolver.methods import Method
+from fieldsolver.methods.host_runge_kutta import as_array
+from fieldsolver.methods.transformed import in_transform
 
 from ..random_numbers import undisturbed
 from ..vector_field import VectorField
@@ -145,7 +147,7 @@ class EventDetector:
             self._recorder = EventRecorder([event.name for event in self.events], y)
             rows = np.arange(t.size)
             values = [batched.call(event.condition, rows, times, y).to(torch.float64) for event in self.events]
-            value = torch.stack(values, dim=1).cpu().numpy()
+            value = as_array(torch.stack(values, dim=1).cpu())
         self._memory.place(rows, value, value == 0.0)
         self._accuracy = max(10 * ACCURACY, 64 * torch.finfo(y.dtype).eps)
 
@@ -180,7 +182,7 @@ class EventDetector:
             sampler = StepSampler(self.events, self._method, stretch)
             stops, watched = self._examine(sampler, places)
         if watched.places.size:
-            if torch.is_grad_enabled():
+            if torch.is_grad_enabled() or in_transform():
                 sampler = StepSampler(self.events, self._method, stretch)
             note_watched(sampler, watched, self._recorder)
         return stops, watched

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from fieldsolver.equations.events import EventFunction
+from fieldsolver.methods.transformed import in_transform, is_plain
 
 from .sampling import StepSampler, upload
 
@@ -86,14 +87,15 @@ def condition_rate(
     sampler: StepSampler, event: EventFunction, places: np.ndarray, theta: np.ndarray, t: Tensor
 ) -> Tensor:
     """(K,) dg/dt along the dense output, without graph: one reverse sweep through g and the interpolant."""
-    with torch.enable_grad():
-        delay = torch.zeros_like(t).requires_grad_(True)
+
+    def condition(delay: Tensor) -> Tensor:
         y = sampler.states_later(places, theta, delay)
-        g = sampler.batched.call(event.condition, places, t.detach() + delay, y)
-        if not g.requires_grad:
-            return torch.zeros_like(t)
-        (rate,) = torch.autograd.grad(g.sum(), delay, allow_unused=True, materialize_grads=True)
-        return rate
+        return sampler.batched.call(event.condition, places, t.detach() + delay, y)
+
+    with torch.enable_grad():
+        g, pull_back = torch.func.vjp(condition, torch.zeros_like(t))[:2]
+        rate: Tensor = pull_back(torch.ones_like(g))[0]
+    return rate.detach()
 
 
 def pass_events(
@@ -115,7 +117,8 @@ def pass_events(
     terminal = (fired & stopping).any(axis=1)
     before = sampler.states(places, theta)
     located = t_event = upload(t, before)
-    offset = _newton_steps(events, sampler, places, theta, located, fired) if torch.is_grad_enabled() else None
+    tracked = torch.is_grad_enabled() or in_transform()
+    offset = _newton_steps(events, sampler, places, theta, located, fired) if tracked else None
     if offset is not None:
         t_event, before = located + offset, sampler.states_later(places, theta, offset)
     after, firings = before, []
@@ -148,7 +151,7 @@ def _newton_steps(
         for _ in range(2):
             y = sampler.states_later(places[own], theta[own], delay)
             g = sampler.batched.call(event.condition, places[own], located + delay, y)
-            if not g.requires_grad:
+            if is_plain(g):
                 break
             if rate is None:
                 rate = condition_rate(sampler, event, places[own], theta[own], located)

@@ -11,6 +11,7 @@ from torch import Tensor
 from fieldsolver.equations.events import EventFunction
 from fieldsolver.errors import OptionError
 from fieldsolver.methods import Method
+from fieldsolver.methods.host_runge_kutta import as_array
 
 from .crossing import POSITIONS
 from .detector import refuse_without_interpolant
@@ -94,7 +95,7 @@ class ReplayCheck:
 
     def _conditions(self, batched: Batched, places: np.ndarray, t: Tensor, y: Tensor) -> np.ndarray:
         values = [batched.call(event.condition, places, t, y).to(torch.float64) for event in self._events]
-        return torch.stack(values, dim=1).cpu().numpy()
+        return as_array(torch.stack(values, dim=1).cpu())
 
     def _at_ends(self, sampler: StepSampler, places: np.ndarray, theta: np.ndarray, full: np.ndarray) -> np.ndarray:
         """(P, E) conditions where the samples leave their steps."""

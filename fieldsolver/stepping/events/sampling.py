@@ -12,6 +12,7 @@ from torch import Tensor
 
 from fieldsolver.equations.events import EventFunction
 from fieldsolver.methods import Method, Step
+from fieldsolver.methods.host_runge_kutta import as_array
 
 from ..random_numbers import undisturbed
 from ..vector_field import VectorField
@@ -138,14 +139,14 @@ class StepSampler:
     def condition(self, event: np.ndarray, places: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """(P,) condition number event[p] at (places[p], theta[p]), float64 on the host."""
         t, y = upload(self.times(places, theta), self.step.y), self.states(places, theta)
-        values = torch.empty_like(t)
+        values = np.empty(places.size)
         for number in np.unique(event):
             own = np.flatnonzero(event == number)
             picked = upload(own, y)
             call = self.events[number].condition
             found = self.batched.call(call, places[own], t.index_select(0, picked), y.index_select(0, picked))
-            values[picked] = found.to(values)
-        return values.cpu().numpy()
+            values[own] = as_array(found.cpu())
+        return values
 
     def at_positions(self, places: np.ndarray, theta: np.ndarray) -> np.ndarray:
         """(M, P, E) all conditions of the samples `places` (P,) at each of the positions theta (M,)."""
@@ -162,7 +163,7 @@ class StepSampler:
     def conditions(self, places: np.ndarray, t: Tensor, y: Tensor) -> np.ndarray:
         """(P, E) all conditions for the samples `places` at (t, y), read by the host once."""
         values = [self.batched.call(event.condition, places, t, y).to(torch.float64) for event in self.events]
-        return torch.stack(values, dim=1).cpu().numpy()
+        return as_array(torch.stack(values, dim=1).cpu())
 
 
 def rounds(places: np.ndarray) -> Iterator[np.ndarray]:
