@@ -14,6 +14,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import torch
@@ -126,7 +127,7 @@ class _Reconstructed:
         Samples without a gradient, among them all that failed, are not compared: nothing comes of what they missed.
         """
         size = torch.maximum(self._size, rms(y)).clamp(min=torch.finfo(self._size.dtype).tiny)
-        missed = masked(self._asked, rms(z[:, 0] - y) / size, torch.zeros_like(size))
+        missed = masked(self._asked, rms(z[:, 0] - y) / size, torch.full_like(size, torch.nan))
         allowed = torch.full_like(size, ALLOWED_BY_FIXED_STEPS)
         if self._adaptive:
             rtol, atol = (torch.as_tensor(part).max() for part in self._parts[0])
@@ -139,12 +140,12 @@ class _Reconstructed:
             return
         missed, allowed = (torch.stack(values) for values in zip(*self._missed, strict=True))
         self._missed = []
-        worst = missed.max(dim=0).values.double().cpu()
-        statistics.residual = worst
+        statistics.residual = reduce(torch.fmax, missed).double().cpu()  # NaN where nothing was compared
         statistics.peak_states = 1
-        if (missed > allowed).any():
+        too_far = missed[missed > allowed]
+        if too_far.numel():
             warnings.warn(
-                f"gradient='backsolve' found the solution again with a relative error of {worst.max().item():.2g} "
+                f"gradient='backsolve' found the solution again with a relative error of {too_far.max().item():.2g} "
                 "only, so this gradient is wrong: the solution forgets where it came from, or the tolerances are too "
                 "loose; use gradient='quadrature' or 'checkpointed'",
                 FieldSolverWarning,

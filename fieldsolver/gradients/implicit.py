@@ -32,9 +32,9 @@ from fieldsolver.stepping import BackwardStatistics, Ends, Status, SteadyState, 
 from fieldsolver.stepping.arithmetic import spread
 
 from .constancy import refuse_written, testimony
+from .continuous.adjoint_tolerances import is_number
 from .none import without_gradient
 from .probe import tracks_gradients
-from .continuous.adjoint_tolerances import is_number
 from .steady.implicit_polish import polished
 from .steady.implicit_root import Root, at_root
 from .steady.implicit_solver import SOLVERS, LinearSolver

@@ -6,13 +6,15 @@ in silence. `torch.func.grad`, `vjp` and `jacrev` work; `vmap` around a solve an
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from fieldsolver.errors import OptionError
+from fieldsolver.errors import FieldSolverWarning, OptionError
 from fieldsolver.methods.transformed import in_transform
 from fieldsolver.stepping import VectorField
 
@@ -80,7 +82,9 @@ class SolveFunction(torch.autograd.Function):
         if not (ctx.transformed or in_transform()):
             if torch.is_grad_enabled():  # create_graph=True
                 _refuse_second_derivatives(passes)
-            return None, *passes.backward(ctx.saved_tensors, gradients, needed)
+            all_shares = passes.backward(ctx.saved_tensors, gradients, needed)
+            _warn_of_nothing(gradients, [x for x, need in zip(all_shares, needed, strict=True) if need])
+            return None, *all_shares
         call = _Call(passes, needed, len(gradients))
         found = _BackwardPass.apply(call, *gradients, *ctx.saved_tensors)
         shares = dict(zip(call.places, found, strict=True))
@@ -152,6 +156,23 @@ class _BackwardPass(torch.autograd.Function):
         rows = [_BackwardPass.apply(call, *row) for row in zip(*columns, strict=True)]
         stacked = tuple(torch.stack(column) for column in zip(*rows, strict=True))
         return stacked, (0,) * len(stacked)
+
+
+def _warn_of_nothing(gradients: Inputs, found: Sequence[Tensor | None]) -> None:
+    """Warn of gradients that are all None: autograd itself would have refused to go back, for want of a graph.
+
+    Args:
+        gradients: of the outputs.
+        found: of the inputs that ask for one.
+    """
+    arrived = any(x is not None for x in found)
+    if not arrived and any(x is not None and bool((x != 0).any()) for x in gradients):
+        warnings.warn(
+            "this backward pass found no gradient for anything that asks for one: f(t, y) depends on it nowhere, or "
+            "its result is cut off from it by torch.no_grad(), .detach(), .data or NumPy",
+            FieldSolverWarning,
+            stacklevel=2,
+        )
 
 
 def _refuse_second_derivatives(passes: TwoPasses) -> None:

@@ -18,6 +18,7 @@ from torch.export import Dim, ExportedProgram
 from fieldsolver.errors import OptionError
 
 from .equation_layer import EquationLayer
+from .recurrent_field_layer import RecurrentFieldLayer
 
 BATCH = "batch"
 """Name of the free axis."""
@@ -26,7 +27,8 @@ BATCH = "batch"
 def export(layer: nn.Module, *example: Any) -> ExportedProgram:
     """The layer, or a module that contains layers, as one graph of tensor operations with a free batch axis.
 
-    It is exported in evaluation mode. ``export(...).module()`` is called like the layer, `torch.export.save` writes it.
+    It is exported in evaluation mode, a `RecurrentFieldLayer` for sequences of the length of the example.
+    ``export(...).module()`` is called like the layer, `torch.export.save` writes it.
 
     Args:
         layer: made with fixed steps, ``dt=``.
@@ -38,6 +40,7 @@ def export(layer: nn.Module, *example: Any) -> ExportedProgram:
     """
     _refuse_unfit(layer)
     arguments, shapes = _free_batch(example)
+    _refuse_unbatched(layer, example)
     with torch.no_grad(), _evaluating(layer), about_torch_alone():
         layer(*arguments)  # tables are made outside the graph, and what is wrong with the example is said plainly
         return torch.export.export(layer, arguments, dynamic_shapes=shapes)
@@ -54,6 +57,25 @@ def _refuse_unfit(layer: nn.Module) -> None:
             )
         if any(item.place == "per sample" and n not in part.inputs.names for n, item in part.equation.declared.items()):
             raise OptionError(f"{what} has fs.PerSample parameters, which fix the batch; feed them with inputs=")
+
+
+def _refuse_unbatched(layer: nn.Module, example: tuple[Any, ...]) -> None:
+    """What comes first in one sample's input must not be taken for the batch."""
+    if not isinstance(layer, EquationLayer) or not example:
+        return
+    if layer.inputs.names:
+        values = layer.inputs.read(example[0])
+        axes = [len(layer.inputs.lead(name, value)) for name, value in values.items()]
+    elif isinstance(example[0], Tensor):
+        axes = [example[0].dim() - len(layer.equation.state_shape)]
+    else:
+        return  # fields by name; `pack` judges them
+    expected = "(batch, T, ...)" if isinstance(layer, RecurrentFieldLayer) else "(batch, ...)"
+    if max(axes) < expected.count(",") or min(axes) == 0:
+        raise OptionError(
+            f"every tensor of an example has the batch as its first axis, {expected}, and this one is a single sample; "
+            "pass x.unsqueeze(0)"
+        )
 
 
 def _free_batch(example: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:

@@ -115,6 +115,7 @@ class FieldLayer(EquationLayer):
             raise OptionError("a trajectory needs a positive duration and at least 2 save points")
         with solving(x, state) as (x, state):
             samples = self._samples(x, state)
+            self._judge(samples)
             return solve(
                 self._driven(samples.values),
                 samples.to_user(samples.y),
@@ -137,8 +138,9 @@ class FieldLayer(EquationLayer):
     def _saved(self, samples: Samples) -> Tensor:
         """(T, rows, C, *grid)"""
         if self._span is None or samples.y.shape[0] == 0:
-            return samples.y.expand(1 if self.save_at is None else len(self.save_at), *samples.y.shape)
-        self.watch.look(self.equation, self.options, self.check, training=self.training)
+            same = self._unsolved(samples.y, samples.values)
+            return same.expand(1 if self.save_at is None else len(self.save_at), *same.shape)
+        self._judge(samples)
         span = self._span.up_to_date(self.options["dt"])
         return run(self._driven(samples.values), samples.y, span, self.options)
 

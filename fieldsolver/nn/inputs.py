@@ -70,9 +70,9 @@ class Inputs:
             raise StateError(f"input {name!r} must be a tensor of floating or complex type, got {got}; write x.float()")
         if value.dim() < len(shape) or tuple(value.shape[value.dim() - len(shape) :]) != shape:
             expected = ", ".join(map(str, shape))
-            raise StateError(
-                f"input {name!r} has shape {tuple(value.shape)}, expected (*batch, {expected}); a single component "
-                "has an axis of length 1, x.unsqueeze(-1)"
-            )
+            hint = "; one component needs an axis of length 1, x.unsqueeze(-1)" if shape == (1,) else ""
+            if shape == (1,) and value.dim() > 1:
+                hint += f", and {value.shape[-1]} components are declared as torch.zeros({value.shape[-1]})"
+            raise StateError(f"input {name!r} has shape {tuple(value.shape)}, expected (*batch, {expected}){hint}")
         refuse_low(f"input {name!r}", value)
         return value

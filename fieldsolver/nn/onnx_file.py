@@ -18,6 +18,8 @@ from torch.onnx import OnnxExporterError, ONNXProgram
 from fieldsolver.errors import OptionError
 
 from .export import about_torch_alone, export
+from .recurrent_field_layer import RecurrentFieldLayer
+from .weights import refuse_missing_folder
 
 REGISTRATION = "torch.onnx._internal.exporter._registration"
 """Its logger misses packages that have nothing to do with the layer."""
@@ -34,8 +36,8 @@ def export_onnx(layer: nn.Module, *example: Any, path: str | os.PathLike[str]) -
         path: of the file; a file that is there is replaced.
 
     Raises:
-        OptionError: as `export`; the packages ``onnx`` and ``onnxscript`` are not installed; or there is no ONNX for an
-            operation of the layer.
+        OptionError: as `export`; a `RecurrentFieldLayer` itself; no folder for the file; the packages ``onnx`` and
+            ``onnxscript`` are not installed; or there is no ONNX for an operation of the layer.
     """
     try:
         for package in ("onnx", "onnxscript"):  # torch imports both later, and says less
@@ -44,6 +46,12 @@ def export_onnx(layer: nn.Module, *example: Any, path: str | os.PathLike[str]) -
         raise OptionError(
             f"writing ONNX needs the package {missing.name!r}; pip install 'fieldsolver[export]'"
         ) from missing
+    refuse_missing_folder(path)
+    if isinstance(layer, RecurrentFieldLayer):
+        raise OptionError(
+            "ONNX holds tensors alone, and a RecurrentFieldLayer returns a RecurrentState too; export a module whose "
+            "forward returns the read-outs, layer(sequence)[0]"
+        )
     program = export(layer, *example)
     with torch.no_grad(), about_torch_alone(), _quiet():
         translated = _translated(program)

@@ -43,8 +43,10 @@ def param_groups(
         Groups with the keys ``params``, ``lr``, ``weight_decay`` and ``name``, as every torch optimiser takes them.
 
     Raises:
-        OptionError: a number that is negative.
+        OptionError: a number that is negative, or no module.
     """
+    if not isinstance(module, nn.Module):
+        raise OptionError(f"param_groups takes a layer or a model, got {type(module).__name__}; pass the module itself")
     for name, value in (("lr", lr), ("weight_decay", weight_decay), ("rate_lr", rate_lr)):
         if not value >= 0:
             raise OptionError(f"{name} is not negative, got {value!r}")

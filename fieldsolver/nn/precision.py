@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import OptionError, StateError
 
 LOW = (torch.float16, torch.bfloat16)
@@ -39,6 +40,30 @@ def refuse_low(what: str, value: Tensor) -> None:
     """Raises `StateError` for float16 and bfloat16."""
     if value.dtype in LOW:
         raise StateError(f"{what} has dtype {value.dtype}, in which no solve is accurate; pass it as .float()")
+
+
+def refuse_mixed(equation: FieldEquation, y: Tensor) -> None:
+    """Raises `StateError` where a module cannot compute in the precision of the state, at no cost where they agree.
+
+    Args:
+        equation: bound to the inputs.
+        y: ``(B, C, *grid)``, B >= 1.
+    """
+    real = y.dtype.to_real()
+    other = {p.dtype for p in equation.submodules.parameters() if p.is_floating_point() and p.dtype != real}
+    if not other:
+        return
+    try:
+        with torch.no_grad():
+            equation(0.0, y)
+    except RuntimeError as error:
+        if "dtype" not in str(error):
+            raise
+        name = min(map(str, other))
+        raise StateError(
+            f"modules of the equation hold {name}, and the state and the inputs are {real}; pass them as .to({name}), "
+            f"or convert the layer, layer.to({real})"
+        ) from error
 
 
 def _values(argument: Any) -> Iterable[Any]:

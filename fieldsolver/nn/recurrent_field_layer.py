@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -14,12 +14,13 @@ from fieldsolver.equations.bound import Ramp, bound
 from fieldsolver.errors import OptionError, StateError
 from fieldsolver.gradients import GradientMode
 from fieldsolver.stepping import CompiledMethod
+from fieldsolver.stepping.march import cannot_be_read
 
 from .equation_layer import EquationLayer, Fed, State
 from .layer_report import LayerReport, report_of_run
 from .precision import solving
 from .readout import Selection
-from .run import Span, run
+from .run import Span, depends_on_time, run
 from .run_options import checked_duration, refuse_endings, run_options, shown
 from .samples import Samples, gather, refuse_own_samples
 
@@ -31,13 +32,19 @@ class RecurrentState(NamedTuple):
 
     Attributes:
         y: ``(*batch, C, *grid)``.
-        seen: number of inputs so far, masked ones included; the time is `seen` times the interval.
+        seen: number of inputs so far, which times the interval is the time; ``(*batch)`` int64 as soon as there was a
+            mask, because a masked step is no input: the clock of that sample stands still.
         before: the last input by name, where the forcing is linear; empty where it is held.
     """
 
     y: Tensor
-    seen: int
+    seen: int | Tensor
     before: Mapping[str, Tensor]
+
+    def detach(self) -> RecurrentState:
+        """The same numbers without their history, for truncated backpropagation through time."""
+        seen = self.seen.detach() if isinstance(self.seen, Tensor) else self.seen
+        return RecurrentState(self.y.detach(), seen, {name: value.detach() for name, value in self.before.items()})
 
 
 class RecurrentFieldLayer(EquationLayer):
@@ -94,6 +101,7 @@ class RecurrentFieldLayer(EquationLayer):
             max_steps=max_steps, check=check,
         )  # fmt: skip
         self._span = Span.of(self.interval, (self.interval,), dt)
+        self._timed = depends_on_time(equation)
 
     def forward(
         self, sequence: Fed, state: RecurrentState | State | None = None, *, mask: Tensor | None = None
@@ -102,9 +110,10 @@ class RecurrentFieldLayer(EquationLayer):
 
         Args:
             sequence: ``(*batch, T, C)``, for `Spatial` inputs ``(*batch, T, C, *grid)``, or a dict of these.
-            state: that of an earlier call, to go on; or fields to start from; None starts from `initial`.
-            mask: bool ``(*batch, T)``; where it is false there is no input: the state stays as it is, the read-out is
-                zero, and nothing depends on what `sequence` holds there.
+            state: that of an earlier call, to go on; or, where the forcing is held, fields to start from at time 0;
+                None starts from `initial`.
+            mask: bool ``(*batch, T)``; where it is false there is no input: the state and the sample's clock stay as
+                they are, the read-out is zero, and nothing depends on what `sequence` holds there.
 
         Raises:
             OptionError, StateError: arguments that do not fit.
@@ -114,8 +123,8 @@ class RecurrentFieldLayer(EquationLayer):
             values = self.inputs.read(sequence)
             length = self._length(values)
             rows = {name: value.unbind(len(self.inputs.lead(name, value)) - 1) for name, value in values.items()}
-            valid = None if mask is None else _checked_mask(mask, length).unbind(-1)
             current = self._begin({name: row[0] for name, row in rows.items()}, state)
+            valid = None if mask is None else self._checked_mask(mask, rows, current.y, length).unbind(-1)
             outputs = []
             for k in range(length):
                 now = {name: row[k] for name, row in rows.items()}
@@ -130,7 +139,8 @@ class RecurrentFieldLayer(EquationLayer):
 
         Args:
             x: ``(*batch, C)``, for `Spatial` inputs ``(*batch, C, *grid)``, or a dict of these.
-            state: that of the step before; or fields to start from; None starts from `initial`.
+            state: that of the step before; or, where the forcing is held, fields to start from at time 0; None starts
+                from `initial`.
             mask: bool ``(*batch)``: which samples have an input.
         """
         with solving(x, state) as (x, state):
@@ -154,7 +164,12 @@ class RecurrentFieldLayer(EquationLayer):
     def _begin(self, values: Mapping[str, Tensor], state: RecurrentState | State | None) -> RecurrentState:
         """The state before the first of these inputs, with the batch axes of the inputs."""
         if isinstance(state, RecurrentState):
-            return state
+            return self._checked_state(state)
+        if state is not None and self.forcing == "linear":
+            raise StateError(
+                "with forcing='linear' a state is not enough, the input before it counts too; pass the RecurrentState "
+                "of the last call, or to start from these fields fs.nn.RecurrentState(y, 0, {name: the input before})"
+            )
         samples = gather(self.equation, self.inputs, self._start(values, state), values)
         before = {name: torch.zeros_like(value) for name, value in values.items()} if self.forcing == "linear" else {}
         return RecurrentState(samples.to_user(samples.y), 0, before)
@@ -167,21 +182,67 @@ class RecurrentFieldLayer(EquationLayer):
             refuse_own_samples(self.equation, self.inputs)
         active = everyone.active(mask)
         earlier = gather(self.equation, self.inputs, state.y, state.before).active(mask).values if state.before else {}
-        y = self._after_interval(active, earlier, state.seen) if active.y.shape[0] else active.y
+        if active.y.shape[0]:
+            y = self._after_interval(active, earlier, state.seen)
+        else:
+            y = self._unsolved(active.y, {**active.values, **{f"{name} before": v for name, v in earlier.items()}})
         read = everyone.to_user(active.everyone(self.readout(y)))
         before = self._remembered(values, state.before, mask)
-        return read, RecurrentState(everyone.to_user(active.everyone(y, everyone.y)), state.seen + 1, before)
+        seen = state.seen + (1 if mask is None else mask.to(everyone.y.device, torch.int64))
+        return read, RecurrentState(everyone.to_user(active.everyone(y, everyone.y)), seen, before)
 
-    def _after_interval(self, samples: Samples, earlier: Mapping[str, Tensor], seen: int) -> Tensor:
-        """(rows, C, *grid) at the end of the interval with number `seen`."""
-        self.watch.look(self.equation, self.options, self.check, training=self.training)
-        start = seen * self.interval
-        fed: dict[str, Tensor | Ramp] = dict(samples.values)
+    def _after_interval(self, samples: Samples, earlier: Mapping[str, Tensor], seen: int | Tensor) -> Tensor:
+        """(rows, C, *grid) at the end of the interval with number `seen`, which is that of each sample."""
+        self._judge(samples)
+        if not self._timed:  # then every interval may begin at 0
+            return self._between(samples.y, samples.values, earlier, 0.0)
+        if not isinstance(seen, Tensor):
+            return self._between(samples.y, samples.values, earlier, seen * self.interval)
+        seen = seen.expand(samples.batch).reshape(-1)
+        if cannot_be_read(samples.y):
+            return self._between(samples.y, samples.values, earlier, seen.double() * self.interval)
+        return self._by_the_clock(samples, earlier, seen if samples.rows is None else seen[samples.rows])
+
+    def _by_the_clock(self, samples: Samples, earlier: Mapping[str, Tensor], seen: Tensor) -> Tensor:
+        """Samples whose clocks agree are solved together: a run has one span."""
+        result, place = [], []
+        for number in seen.unique().tolist():
+            rows = torch.nonzero(seen == number).flatten()
+            values, ends = ({n: v.index_select(0, rows) for n, v in each.items()} for each in (samples.values, earlier))
+            result.append(self._between(samples.y.index_select(0, rows), values, ends, number * self.interval))
+            place.append(rows)
+        return torch.cat(result).index_select(0, torch.cat(place).argsort())
+
+    def _between(
+        self, y: Tensor, values: Mapping[str, Tensor], earlier: Mapping[str, Tensor], start: float | Tensor
+    ) -> Tensor:
+        """From `start`, one time or that of each row, for one interval."""
+        fed: dict[str, Tensor | Ramp] = dict(values)
         if self.forcing == "linear":
-            end = start + self.interval
-            fed = {name: Ramp(earlier[name], value, start, end) for name, value in samples.values.items()}
+            begin = cast("float", start)  # a ramp takes a time for each row too, where t has one
+            fed = {name: Ramp(earlier[name], value, begin, begin + self.interval) for name, value in values.items()}
         span = self._span.up_to_date(self.options["dt"])
-        return run(bound(self.equation, fed), samples.y, span, self.options, start)[0]
+        return run(bound(self.equation, fed), y, span, self.options, start)[0]
+
+    def _checked_state(self, state: RecurrentState) -> RecurrentState:
+        expected = set(self.inputs.names) if self.forcing == "linear" else set()
+        if set(state.before) != expected:
+            held = "forcing='linear'" if state.before else "forcing='hold'"
+            raise StateError(
+                f"this RecurrentState remembers the inputs {sorted(state.before)}, as one of a layer with {held} does, "
+                f"and this layer has forcing={self.forcing!r} and needs {sorted(expected)}; pass a state of its own"
+            )
+        return state
+
+    def _checked_mask(self, mask: Tensor, rows: Mapping[str, Sequence[Tensor]], y: Tensor, length: int) -> Tensor:
+        leads = [self.inputs.lead(name, row[0]) for name, row in rows.items()]
+        batch = max((tuple(y.shape[: y.dim() - len(self.equation.state_shape)]), *leads), key=len)
+        if mask.dtype != torch.bool or tuple(mask.shape) != (*batch, length):
+            raise StateError(
+                f"mask is {mask.dtype} {tuple(mask.shape)}, expected torch.bool (*batch, T), which is "
+                f"{(*batch, length)}"
+            )
+        return mask
 
     def _remembered(
         self, values: Mapping[str, Tensor], before: Mapping[str, Tensor], mask: Tensor | None
@@ -203,9 +264,3 @@ class RecurrentFieldLayer(EquationLayer):
     def extra_repr(self) -> str:
         """How the equation, which is printed below as a submodule, is run."""
         return f"interval={self.interval:g}, forcing={self.forcing!r}, {shown(self.options)}{self._shown()}"
-
-
-def _checked_mask(mask: Tensor, length: int) -> Tensor:
-    if mask.dtype != torch.bool or mask.dim() < 1 or mask.shape[-1] != length:
-        raise StateError(f"mask is {mask.dtype} {tuple(mask.shape)}, expected torch.bool (*batch, {length})")
-    return mask

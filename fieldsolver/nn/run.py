@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from fieldsolver.equations import FieldEquation
+from fieldsolver.equations.graph import Depends, walk
 from fieldsolver.errors import OptionError
 from fieldsolver.solve import solve
 from fieldsolver.stepping.march import cannot_be_read, march
@@ -46,7 +47,7 @@ class Span:
         return self if dt == self.dt else Span.of(self.duration, self.save_at, dt)
 
 
-def run(equation: FieldEquation, y: Tensor, span: Span, options: RunOptions, start: float = 0.0) -> Tensor:
+def run(equation: FieldEquation, y: Tensor, span: Span, options: RunOptions, start: float | Tensor = 0.0) -> Tensor:
     """``(T, B, C, *grid)``: the state at the save points.
 
     Under a compiler, an exporter or a transform of `torch.func` the steps are those of `march`: the same numbers, but
@@ -57,7 +58,7 @@ def run(equation: FieldEquation, y: Tensor, span: Span, options: RunOptions, sta
         y: ``(B, C, *grid)`` initial states.
         span: how long, and what is saved.
         options: of the layer.
-        start: the time at which the span begins.
+        start: the time at which the span begins; ``(B,)`` where numbers cannot be read, one for each sample.
 
     Raises:
         OptionError: adaptive steps, or events, where numbers cannot be read.
@@ -65,6 +66,8 @@ def run(equation: FieldEquation, y: Tensor, span: Span, options: RunOptions, sta
     """
     if cannot_be_read(y):
         return _marched(equation, y, span, options, start)
+    if isinstance(start, Tensor):
+        raise OptionError("a run whose samples begin at times of their own is one for each of these times")
     if _few_plain_steps(equation, y, span, options):
         version = y._version
         saved = _marched(equation, y, span, options, start)
@@ -82,7 +85,7 @@ def _few_plain_steps(equation: FieldEquation, y: Tensor, span: Span, options: Ru
     return direct and known and isinstance(options["method"], str) and not equation.events and not y.is_inference()
 
 
-def _marched(equation: FieldEquation, y: Tensor, span: Span, options: RunOptions, start: float) -> Tensor:
+def _marched(equation: FieldEquation, y: Tensor, span: Span, options: RunOptions, start: float | Tensor) -> Tensor:
     if span.steps is None:
         raise OptionError(
             "adaptive steps depend on the numbers, which torch.compile, torch.export and torch.func cannot read; make "
@@ -93,10 +96,18 @@ def _marched(equation: FieldEquation, y: Tensor, span: Span, options: RunOptions
     function, parameters = equation.pure()
 
     def f(t: Tensor, state: Tensor) -> Tensor:
-        return function(parameters, t + start if start else t, state)
+        return function(parameters, t + start if isinstance(start, Tensor) or start else t, state)
 
     saved = march(f, plain(options["method"]), y, span.steps)[1]
     if not equation.holds_nodes:
         return saved
-    times = torch.tensor([start + time for time in span.save_at], dtype=torch.float64, device=y.device)
+    times = [torch.as_tensor(start + time, dtype=torch.float64, device=y.device) for time in span.save_at]
     return torch.stack([equation.project(t, row) for t, row in zip(times, saved, strict=True)])
+
+
+def depends_on_time(equation: FieldEquation) -> bool:
+    """Whether a run that begins later may be another one: something in it, or a wall, is a function of time."""
+    layout = equation.layout
+    on_walls = [node for sides in layout.wall_values.values() for node in sides.values()]
+    nodes = [*equation.right_sides.values(), *on_walls, *layout.mask_values.values()]
+    return bool(equation.events) or any(node.depends & (Depends.TIME | Depends.NOISE) for node in walk(*nodes))

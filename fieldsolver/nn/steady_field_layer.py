@@ -106,14 +106,14 @@ class SteadyFieldLayer(EquationLayer):
     def _at_rest(self, samples: Samples) -> Tensor:
         """(rows, C, *grid)"""
         if samples.y.shape[0] == 0:
-            return samples.y
+            return self._unsolved(samples.y, samples.values)
         if cannot_be_read(samples.y):
             span = self._span.up_to_date(self.options["dt"])
             return run(self._driven(samples.values), samples.y, span, self.options)[0]
-        self.watch.look(self.equation, self.options, self.check, training=self.training)
         return self._solve(samples, samples.y).y[-1]
 
     def _solve(self, samples: Samples, y: Tensor) -> Solution:
+        self._judge(samples)
         return solve(self._driven(samples.values), y, until=self.until, **for_this_call(self.options))
 
     def config(self) -> dict[str, Any]:

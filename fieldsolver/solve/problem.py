@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -61,10 +61,16 @@ def make_problem(f: Any, y0: Any, batch_dims: int | None, args: Sequence[Any]) -
     """Read `f` and `y0`; raises `OptionError` or `StateError` with one sentence."""
     args = checked_args(args)
     if isinstance(f, FieldEquation):
-        return _from_equation(f, y0, batch_dims, args)
+        return _differentiable(_from_equation(f, y0, batch_dims, args))
     if not callable(f):
         raise OptionError(f"solve needs a FieldEquation, a function f(t, y) or an nn.Module, got {type(f).__name__}")
-    return _from_function(f, y0, 0 if batch_dims is None else batch_dims, args)
+    return _differentiable(_from_function(f, y0, 0 if batch_dims is None else batch_dims, args))
+
+
+def _differentiable(problem: Problem) -> Problem:
+    """The same problem: a state made in inference mode is copied, for no backward pass could keep it."""
+    foreign = torch.is_grad_enabled() and problem.y0.is_inference()
+    return replace(problem, y0=problem.y0.clone()) if foreign else problem
 
 
 def _from_equation(

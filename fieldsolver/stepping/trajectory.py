@@ -53,7 +53,7 @@ class BackwardStatistics:
         peak_states: largest number of states (B, *state) that were kept for it at any time.
         iterations: of the linear solver, for implicit gradients.
         residual: (B,) relative: of the linear system, for implicit gradients; by how much the start was missed when the
-            solution was integrated backward, or its steps undone; None otherwise.
+            solution was integrated backward, or its steps undone, NaN where nothing was compared; None otherwise.
     """
 
     nfev: int = 0

@@ -24,8 +24,9 @@ from .comparison import change, largest, relative, threshold_for, worst
 from .draws import generator, normal_like, of_length, others
 from .example import Example
 from .layer_result import Part, judged, not_applicable, result
-from .obstacles import UnfitError, obstacle
+from .obstacles import obstacle
 from .subject import Subject, gradients
+from .unfit_error import UnfitError
 
 CHECK = "causality"
 EVERY = 64

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import nn
 
 from fieldsolver.errors import OptionError, listing, nearest
@@ -20,11 +21,11 @@ from .example import Example
 from .gradient_check import check_gradients
 from .layer_result import not_applicable, result
 from .load_bearing import Switches, check_load_bearing
-from .obstacles import UnfitError
 from .padding import check_padding
 from .phase_use import check_phase_use
 from .round_trip import check_round_trip
-from .subject import copied
+from .subject import Subject
+from .unfit_error import UnfitError
 from .zero_dynamics import Metric, check_zero_dynamics
 
 CHECKS: dict[str, Callable[..., AnalysisResult]] = {
@@ -127,7 +128,8 @@ def check_layer(
         FAIL with the error for those that ended in one: the others still run.
 
     Raises:
-        OptionError: an option that a check refuses or does not know, or a layer that cannot be copied.
+        OptionError: an option that a check refuses or does not know, a layer that cannot be copied, or an output that
+            does not fit the example.
     """
     given: dict[str, dict[str, Any]] = {name: {"seed": seed} for name in CHECKS}
     given["round_trip"]["make"] = make
@@ -139,7 +141,7 @@ def check_layer(
             raise OptionError(f"there is no check {name!r} with options; known: {listing(given)}{nearest(name, given)}")
         _check_names(name, more)
         given[name].update(more)
-    copied(layer)
+    _refuse_unfit(layer, example, seed)
     results = {}
     for name, check in CHECKS.items():
         if name == "gradient_check":  # a task costs more than all the rest, but belongs beside what must matter
@@ -149,6 +151,18 @@ def check_layer(
         else:
             results[name] = _row(name, check, layer, example, given[name])
     return LayerChecks(type(layer).__name__, results)
+
+
+def _refuse_unfit(layer: nn.Module, example: Example, seed: int) -> None:
+    """Raise for an example that is not this layer's; what the layer itself raises becomes rows."""
+    subject = Subject(layer, example, seed=seed)
+    try:
+        with torch.no_grad():
+            subject(example.plain())
+    except OptionError:
+        raise
+    except Exception:  # every check meets it again, and says so in its row
+        return
 
 
 def _check_names(name: str, options: Mapping[str, Any]) -> None:

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from fieldsolver.errors import OptionError
 
+from .unfit_error import UnfitError
+
 Call = Callable[..., Tensor]
 
 
@@ -115,13 +117,13 @@ class Example:
         """What the layer returned as (B, T, ...), or (B, ...) where it has no tokens.
 
         Raises:
-            OptionError: no tensor of numbers, or not these axes.
+            UnfitError: no tensor of numbers, or not these axes.
         """
         if not isinstance(layer_output, Tensor):
             kind = type(layer_output).__name__
-            raise OptionError(f"the layer returned a {kind}; pass call=lambda layer, x: ..., which returns one tensor")
+            raise UnfitError(f"the layer returned a {kind}; pass call=lambda layer, x: ..., which returns one tensor")
         if not (layer_output.is_floating_point() or layer_output.is_complex()):
-            raise OptionError(f"the layer returned {layer_output.dtype}; the checks need real or complex numbers")
+            raise UnfitError(f"the layer returned {layer_output.dtype}; the checks need real or complex numbers")
         leading = [name for name in self.leading if name in self.names[1]]
         shape = tuple(layer_output.shape)
         if len(shape) == len(self.names[1]):
@@ -129,7 +131,7 @@ class Example:
             if ordered.shape[: len(leading)] == plain.shape[: len(leading)]:
                 return ordered
         sizes = ", ".join(f"{name} = {size}" for name, size in zip(self.leading, plain.shape, strict=False))
-        raise OptionError(f"the layer returned the shape {shape}, which does not fit axes {self.axes!r} with {sizes}")
+        raise UnfitError(f"the layer returned the shape {shape}, which does not fit axes {self.axes!r} with {sizes}")
 
     def component_axes(self) -> list[int]:
         """Places of the axes C and D in the values as `plain` has them."""

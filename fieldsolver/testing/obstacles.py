@@ -14,15 +14,12 @@ from fieldsolver.errors import OptionError
 from .comparison import THRESHOLDS, change, worst
 from .example import Example
 from .subject import Subject
+from .unfit_error import UnfitError
 
 ROUND_OFF = max(THRESHOLDS.values())
 """Limit of the difference of two calls in dtypes without a usual threshold."""
 
 IN_PLACE = "the layer changes its input in place; let it work on a copy (x = x.clone())"
-
-
-class UnfitError(OptionError):
-    """The layer or the example does not fit a check, though the check was asked for rightly."""
 
 
 def obstacle(layer: nn.Module, example: Example, *, wake: float = 0.0, seed: int = 0) -> str | None:

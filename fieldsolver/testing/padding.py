@@ -15,8 +15,9 @@ from .comparison import change, gradient_change, largest, relative, threshold_fo
 from .draws import at_least, draw, generator, normal_like
 from .example import Example
 from .layer_result import Part, judged, not_applicable, result
-from .obstacles import UnfitError, obstacle
+from .obstacles import obstacle
 from .subject import Subject, gradients
+from .unfit_error import UnfitError
 
 CHECK = "padding"
 LARGE = 30.0

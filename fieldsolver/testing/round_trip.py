@@ -17,8 +17,9 @@ from .comparison import change, worst
 from .draws import generator, normal_like, others
 from .example import Example
 from .layer_result import Part, judged, result
-from .obstacles import UnfitError, not_finite
+from .obstacles import not_finite
 from .subject import Subject, copied, own_random_numbers
+from .unfit_error import UnfitError
 
 CHECK = "round_trip"
 _KEY, _SCHEMA = "fieldsolver.testing", 1

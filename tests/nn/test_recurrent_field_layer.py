@@ -222,9 +222,91 @@ def test_weights_belong_to_the_forcing(tmp_path):
         (lambda: relaxation(interval=0.0), fs.OptionError, "interval is a positive time"),
         (lambda: relaxation(initial=None)(torch.ones(2, 3, 1)), fs.OptionError, "where to start"),
         (lambda: relaxation()(torch.ones(1)), fs.StateError, r"\(\*batch, T, C, \*grid\)"),
-        (lambda: relaxation()(torch.ones(2, 3, 1), mask=torch.ones(2, 2).bool()), fs.StateError, r"\(\*batch, 3\)"),
+        (lambda: relaxation()(torch.ones(2, 3, 1), mask=torch.ones(2, 2).bool()), fs.StateError, r"which is \(2, 3\)"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def driven(forcing="hold", **options):
+    """dh/dt = x cos(t): with x = 1 held, h(k) = sin(k)."""
+    equation = fs.FieldEquation("dh/dt = x*cos(t)", parameters={"x": 0.0}).double()
+    defaults = {"inputs": "x", "interval": 1.0, "initial": 0.0, "dt": 0.1}
+    return fs.nn.RecurrentFieldLayer(equation, forcing=forcing, **{**defaults, **options})
+
+
+def test_a_masked_step_does_not_move_the_clock():
+    mask = torch.tensor([[False, False, True, True], [True, False, False, True], [True, True, False, False]])
+    outputs, state = driven()(torch.ones(3, 4, 1, dtype=torch.float64), mask=mask)
+    sines = torch.tensor([1.0, 2.0], dtype=torch.float64).sin().expand(3, 2)
+    torch.testing.assert_close(outputs[mask].reshape(3, 2), sines, rtol=0, atol=1e-6)
+    assert state.seen.tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("forcing", ["hold", "linear"])
+def test_padding_changes_nothing_where_time_counts(forcing):
+    layer, mask = driven(forcing), torch.rand(5, 6, generator=torch.Generator().manual_seed(3)) < 0.5
+    x = torch.randn(5, 6, 1, dtype=torch.float64)
+    outputs, state = layer(x, mask=mask)
+    for sample in range(5):
+        alone, last = layer(x[sample : sample + 1, mask[sample]])
+        torch.testing.assert_close(outputs[sample, mask[sample]], alone[0], rtol=1e-13, atol=1e-14)
+        assert state.seen[sample] == last.seen
+
+    def first(values):
+        found, later = layer(values, mask=mask)
+        return found.sum(), (found, later.seen)
+
+    _, (found, seen) = torch.func.grad(first, has_aux=True)(x)  # another loop makes the steps
+    torch.testing.assert_close(found, outputs, rtol=1e-13, atol=1e-14)
+    assert torch.equal(seen, state.seen)
+    # and goes on from there, step by step, without a mask
+    both, one = layer(x, state)[0], state
+    for k in range(6):
+        output, one = layer.step(x[:, k], one)
+        assert torch.equal(output, both[:, k])
+
+
+def test_a_wall_that_moves_with_time_has_a_clock_too():
+    equation = fs.FieldEquation(
+        "du/dt = laplacian(u) + I", grid=fs.Grid(6, extent=6.0), boundary=fs.Dirichlet("sin(t)"), parameters={"I": 0.0}
+    ).double()
+    layer = fs.nn.RecurrentFieldLayer(equation, inputs="I", initial=0.0, dt=0.25)
+    x, mask = torch.zeros(2, 3, 1, dtype=torch.float64), torch.tensor([[False, True, True], [True, True, False]])
+    outputs, _ = layer(x, mask=mask)
+    torch.testing.assert_close(outputs[0, 1:], outputs[1, :2], rtol=1e-13, atol=1e-14)
+    whole = fs.solve(equation, torch.zeros(1, 6, dtype=torch.float64), t_span=(0.0, 2.0), method="rk4", dt=0.25)
+    torch.testing.assert_close(outputs[0, 2], whole.y[-1], rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("forcing", ["hold", "linear"])
+def test_detached_states_cut_the_history(forcing):
+    layer, x = relaxation(forcing), torch.randn(2, 4, 1, dtype=torch.float64, requires_grad=True)
+    _, middle = layer(x[:, :2])
+    cut = middle.detach()
+    outputs, _ = layer(x[:, 2:], cut)
+    assert torch.equal(outputs, layer(x[:, 2:], middle)[0])
+    outputs.sum().backward()
+    assert not x.grad[:, :2].any()
+    assert x.grad[:, 2:].all()
+
+
+def test_states_of_another_forcing_are_refused():
+    x = torch.randn(2, 4, 1, dtype=torch.float64)
+    held, ramped = relaxation(), relaxation("linear")
+    with pytest.raises(fs.StateError, match="this layer has forcing='linear'"):
+        ramped(x, held(x)[1])
+    with pytest.raises(fs.StateError, match="this layer has forcing='hold'"):
+        held(x, ramped(x)[1])
+    for call in (lambda: ramped(x, ramped(x)[1].y), lambda: ramped.step(x[:, 0], ramped(x)[1].y)):
+        with pytest.raises(fs.StateError, match="the input before it counts too"):
+            call()
+    start = fs.nn.RecurrentState(torch.zeros(2, 2, dtype=torch.float64), 0, {"I": torch.zeros_like(x[:, 0])})
+    assert torch.equal(ramped(x, start)[0], ramped(x)[0])
+
+
+def test_a_mask_without_the_batch_is_named_as_it_was_given():
+    with pytest.raises(fs.StateError, match=r"mask is torch.bool \(4,\), expected torch.bool .*\(3, 4\)"):
+        relaxation()(torch.ones(3, 4, 1), mask=torch.ones(4, dtype=torch.bool))

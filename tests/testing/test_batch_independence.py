@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import fieldsolver as fs
+from fieldsolver.errors import OptionError
 from fieldsolver.results import Verdict
 from fieldsolver.testing import Example, check_batch_independence
 
@@ -143,6 +144,33 @@ def test_token_ids() -> None:
     assert check_batch_independence(nn.Embedding(9, D), example).status is Verdict.PASS
     mixed = nn.Sequential(nn.Embedding(9, D), Function(lambda x: x - x.mean(0)))
     assert check_batch_independence(mixed, example).status is Verdict.FAIL
+
+
+class RoomForEight(nn.Module):
+    """Samples are their own until a batch is larger than eight: each then sees its neighbour."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + 0.1 * x.roll(1, 0) if len(x) > 8 else x
+
+
+def test_neighbours_that_matter_in_large_batches_only() -> None:
+    result = check_batch_independence(RoomForEight(), Example(X[:2], "B T D -> B T D"))
+    assert result.status is Verdict.FAIL
+    failed = set(result["part"].values[result["holds"].values == 0].tolist())
+    assert failed == {"in a batch of 33 (evaluation)", "in a batch of 33 (training)"}
+    small = check_batch_independence(RoomForEight(), Example(X[:2], "B T D -> B T D"), crowd=1)
+    assert small.status is Verdict.PASS
+    with pytest.raises(OptionError, match="crowd is a number of samples, such as 33; got 0"):
+        check_batch_independence(RoomForEight(), SEQUENCE, crowd=0)
+
+
+def test_random_layers_and_nan_are_not_called_dependent() -> None:
+    noisy = check_batch_independence(Function(lambda x: x + 0.1 * torch.randn_like(x)), SEQUENCE)
+    assert noisy.status is Verdict.INCONCLUSIVE
+    assert "not deterministic" in noisy.reason
+    undefined = check_batch_independence(Function(lambda x: x * math.nan), SEQUENCE)
+    assert undefined.status is Verdict.INCONCLUSIVE
+    assert "the output is not finite" in undefined.reason
 
 
 class Noise(nn.Module):

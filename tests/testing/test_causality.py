@@ -93,7 +93,9 @@ def test_causal_layers_pass(layer: nn.Module, example: Example) -> None:
     assert result.status is Verdict.PASS, result.reason
     assert result.assert_pass() is result
     assert float(result["measured"]) <= float(result["threshold"])
-    assert sum("Jacobian" in name for name in result["part"].values.tolist()) == 8  # 33 and 24 tokens, 4 places
+    assert (
+        sum("Jacobian" in name for name in result["part"].values.tolist()) == 36
+    )  # all 32 places of 33 tokens, 4 of 24
 
 
 def late_mean(x: Tensor) -> Tensor:
@@ -165,6 +167,62 @@ def test_steps_by_a_norm_over_tokens_leak(tolerance: float) -> None:
     failed = result["part"].values[result["holds"].values == 0].tolist()
     assert not any(part.startswith("Jacobian") for part in failed)
     assert 1e-10 < float(result["measured"]) < tolerance  # a leak below the tolerance of the solver
+
+
+def one_place(x: Tensor, detached: bool) -> Tensor:
+    """Token 5 sees token 6, and nothing else leaks."""
+    if x.shape[1] <= 6:
+        return x
+    sixth = x[:, 6:7].detach() if detached else x[:, 6:7]
+    return torch.cat((x[:, :5], x[:, 5:6] + sixth, x[:, 6:]), 1)
+
+
+@pytest.mark.parametrize("detached", [False, True])
+def test_a_leak_at_a_single_place(detached: bool) -> None:
+    short = Example(X[:, :17], "B T D -> B T D")
+    result = check_causality(Function(lambda x: one_place(x, detached)), short)
+    assert result.status is Verdict.FAIL
+    failed = set(result["part"].values[result["holds"].values == 0].tolist())
+    assert {"perturbation after 5 of 17", "prefix of 6 of 17"} <= failed
+    assert ("Jacobian at 5 of 17" in failed) is not detached
+    assert not any(part.startswith("perturbation after 4 of 17") for part in failed)
+
+
+def test_long_sequences_are_sampled() -> None:
+    long = Example(X.repeat(1, 2, 1)[:, :65], "B T D -> B T D")
+    names = check_causality(nn.Identity(), long, lengths=[65])["part"].values.tolist()
+    assert [name for name in names if "perturbation" in name] == [
+        f"perturbation after {t} of 65" for t in (0, 1, 32, 63)
+    ]
+
+
+class Unsteady(nn.Module):
+    """Causal, but random, not a number, or at work on its input."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.kind == "random":
+            return x + 0.1 * torch.randn_like(x)
+        if self.kind == "in place":
+            return x.mul_(2)
+        return x * math.nan
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("random", "the layer is not deterministic: calls with the same input differ by 0"),
+        ("in place", "the layer changes its input in place"),
+        ("NaN", "the output is not finite (264 of its 264 numbers"),
+    ],
+)
+def test_what_cannot_be_judged_is_not_called_a_leak(kind: str, reason: str) -> None:
+    result = check_causality(Unsteady(kind), SEQUENCE)
+    assert result.status is Verdict.INCONCLUSIVE
+    assert reason in result.reason
 
 
 class Gate(nn.Module):

@@ -114,3 +114,72 @@ def test_a_layer_that_cannot_be_copied_is_refused() -> None:
     layer.kept = layer.linear(X)
     with pytest.raises(OptionError, match=r"the layer cannot be copied: .* keep no graph"):
         check_layer(layer, EXAMPLE)
+
+
+def test_unknown_keywords_are_named() -> None:
+    with pytest.raises(OptionError, match=r"causality has no option 'prefix'; known: .* did you mean 'prefixes'"):
+        check_layer(Mixer(), EXAMPLE, options={"causality": {"prefix": False}})
+    with pytest.raises(OptionError, match="zero_dynamics has no option 'confident'"):
+        check_layer(Mixer(), EXAMPLE, options={"zero_dynamics": {"confident": 0.9}})
+    with pytest.raises(OptionError, match="the options of causality are a mapping"):
+        check_layer(Mixer(), EXAMPLE, options={"causality": False})
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: nn.Linear(4, 3), "cannot be loaded into the layer that make= built; both need the same parameters"),
+        (lambda: Mixer, "make= builds a new layer, an nn.Module, but it returned a type"),
+        (lambda: 1 / 0, "the check ended with ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_make_of_another_layer_is_a_row(make, reason: str) -> None:
+    report = check_layer(Mixer(), EXAMPLE, make=make)
+    assert [name for name, one in report.items() if one.status is Verdict.FAIL] == ["round_trip"]
+    assert reason in report["round_trip"].reason
+    assert "\n" not in report["round_trip"].reason
+
+
+class Faulty(Mixer):
+    """Raises where something is asked of it that a user may never have tried."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__()
+        self.fault = fault
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        if self.fault == "single" and len(x) == 1:
+            raise ValueError("one sample is too few")
+        if self.fault == "always":
+            raise RuntimeError("no luck")
+        if self.fault == "length" and x.shape[1] == 8:
+            return super().forward(x, mask)[:, :7]
+        y = super().forward(x, mask)
+        if self.fault == "NaN":
+            return y * float("nan")
+        if self.fault == "input":
+            x.mul_(2)
+        return y
+
+
+@pytest.mark.parametrize(
+    ("fault", "failed"),
+    [
+        ("single", {"padding", "batch_independence"}),
+        ("always", set(NAMES) - {"phase_use", "zero_dynamics"}),
+        ("length", {"causality", "padding"}),
+        ("NaN", {"gradient_check"}),
+        ("input", {"determinism"}),
+    ],
+)
+def test_an_error_is_a_row_and_the_others_still_run(fault: str, failed: set[str]) -> None:
+    report = check_layer(Faulty(fault), EXAMPLE)
+    assert list(report) == NAMES
+    assert {name for name, one in report.items() if one.status is Verdict.FAIL} == failed
+    assert not report.holds
+    words = {"single": "one sample is too few", "always": "no luck", "length": ", 7, 3), which does not fit axes",
+             "NaN": "not finite", "input": "the input, afterwards"}  # fmt: skip
+    assert all(words[fault] in report[name].reason for name in failed)
+    for name, one in report.items():
+        if fault == "input" and one.status is Verdict.INCONCLUSIVE:
+            assert "changes its input in place" in one.reason, name

@@ -125,14 +125,127 @@ class Counted(nn.Module):
         return Square.apply(x, self.wrong)
 
 
-def test_jumps_are_too_noisy_to_judge() -> None:
-    result = check_gradients(Counted(0.0), SEQUENCE)
+class Rough(nn.Module):
+    """Jumps of 1e-5 at every scale, which carry no gradient."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.sin() + 1e-5 * torch.frac(1e10 * x.detach())
+
+
+def test_between_jumps_the_gradient_is_right() -> None:
+    assert check_gradients(Counted(0.0), SEQUENCE).status is Verdict.PASS
+
+
+def test_jumps_at_every_scale_are_too_noisy_to_judge() -> None:
+    result = check_gradients(Rough(), SEQUENCE)
     assert result.status is Verdict.INCONCLUSIVE
-    assert "the differences for" in result.reason
+    assert "the differences for input are good to" in result.reason
+    assert "the output jumps" in result.reason
 
 
 def test_a_large_error_is_seen_through_noise() -> None:
     assert check_gradients(Counted(1.0), SEQUENCE).status is Verdict.FAIL
+
+
+class Wrong(torch.autograd.Function):
+    """The identity with a derivative that is wrong by a factor of its own in every entry."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, factor: Tensor) -> Tensor:
+        ctx.save_for_backward(factor)
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        (factor,) = ctx.saved_tensors
+        return gradient * factor, None
+
+
+class Rectified(nn.Module):
+    """Two layers with a ReLU between them, and a derivative that may be wrong."""
+
+    def __init__(self, seed: int, factor: Tensor) -> None:
+        super().__init__()
+        torch.manual_seed(seed)
+        self.first, self.second = nn.Linear(D, 16), nn.Linear(16, D)
+        self.register_buffer("factor", factor)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.second(Wrong.apply(self.first(x), self.factor).relu())
+
+
+TOKENS = Example(torch.randn(2, 17, D, generator=torch.Generator().manual_seed(3)), "B T D -> B T K")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_kinks_between_the_steps_do_not_accuse(seed: int) -> None:
+    right = check_gradients(Rectified(seed, torch.ones(16)), TOKENS)
+    assert right.status is Verdict.PASS, right.reason
+    assert float(right["measured"]) < 1e-6
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_kinks_hide_no_wrong_gradient(seed: int) -> None:
+    everywhere = check_gradients(Rectified(seed, torch.full((16,), 1.01)), TOKENS)
+    assert everywhere.status is Verdict.FAIL
+    assert 1e-4 < float(everywhere["measured"]) < 0.05
+    one_entry = torch.ones(16)
+    one_entry[int(torch.randint(16, (), generator=torch.Generator().manual_seed(seed)))] = 1.01
+    assert check_gradients(Rectified(seed, one_entry), TOKENS).status is Verdict.FAIL
+
+
+class Corner(nn.Module):
+    """|x - corner|, with a kink at the corner."""
+
+    def __init__(self, corner: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("corner", corner)
+        self.scale = nn.Parameter(torch.ones(D))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * (x - self.corner).abs()
+
+
+def test_a_kink_at_the_example_itself_is_told() -> None:
+    """All three steps agree on the mean slope there, which is not what autograd returns, nor is that wrong."""
+    result = check_gradients(Corner(X[0, 0]), SEQUENCE)
+    assert result.status is Verdict.INCONCLUSIVE
+    assert "in all 9 directions input meets a kink" in result.reason
+
+
+def test_a_parameter_without_effect_is_no_failure() -> None:
+    """The bias of attention keys cancels in the softmax: gradient and differences are round-off."""
+
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.keys = nn.Linear(D, D)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return (x @ self.keys(x).mT).softmax(-1) @ x
+
+    result = check_gradients(Attention(), TOKENS)
+    assert result.status is Verdict.PASS, result.reason
+
+
+def test_stock_transformers_pass() -> None:
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(8, 2, 64, batch_first=True)
+    result = check_gradients(layer, Example(torch.randn(2, 9, 8), "B T D -> B T D"))
+    assert result.status is Verdict.PASS, result.reason
+
+
+def test_a_changed_input_is_told() -> None:
+    class Changing(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            y = x.sin()
+            x.mul_(2)
+            return y
+
+    result = check_gradients(Changing(), SEQUENCE)
+    assert result.status is Verdict.INCONCLUSIVE
+    assert "the layer changes its input in place" in result.reason
 
 
 def test_complex_numbers() -> None:

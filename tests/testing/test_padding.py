@@ -173,3 +173,14 @@ def test_bad_input() -> None:
 
     with pytest.raises(OptionError, match=r"does not take 1 sample\(s\) of 8 tokens \(RuntimeError"):
         check_padding(Fixed(), SEQUENCE)
+
+
+def test_random_layers_are_not_called_sensitive_to_padding() -> None:
+    class Noisy(nn.Module):
+        def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+            return torch.where(mask[..., None], x + 0.1 * torch.randn_like(x), 0.0)
+
+    values = torch.randn(2, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    result = check_padding(Noisy(), Example(values, "B T D -> B T D", mask="mask"))
+    assert result.status is Verdict.INCONCLUSIVE
+    assert "not deterministic" in result.reason
