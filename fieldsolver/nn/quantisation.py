@@ -25,7 +25,7 @@ class QuantisationReport:
         converted: names of the modules with weights of eight bits now.
         kept: names of those of the same kind that were left alone, because their weights are computed or shared.
         bytes_before, bytes_after: parameters and buffers of the whole layer.
-        change: (B,) for each sample of the example |new output - old output| / |old output|, Euclidean norms.
+        change: (B,) for each sample of the example the change of the output over the output, in Euclidean norms.
         score_before, score_after: what `score` said about both; NaN without it.
     """
 

@@ -27,7 +27,7 @@ class SteadyState:
         r = rms( f(t, y) / (atol + rtol |y|) )
 
     and a sample ends with the first step where r <= 1. Since f is a rate, these tolerances are rates as well: a state
-    at rest is about (slowest time constant) x (atol + rtol |y|) away from the steady state. If that time constant is
+    at rest is about (slowest time constant) x ``atol + rtol |y|`` away from the steady state. If that time constant is
     not of order one, divide the accuracy that is wanted by it.
 
     Adaptive steps are held to errors below a tenth of the way they go, besides rtol and atol of the solve: otherwise
@@ -76,7 +76,7 @@ class SteadyState:
 
 
 def scaled_residual(rate: Tensor, y: Tensor, rtol: Tolerance, atol: Tolerance) -> Tensor:
-    """rms(f / (atol + rtol |y|)) of each sample; an entry that does not move counts as zero whatever its scale.
+    """rms(f / (atol + rtol abs(y))) of each sample; an entry that does not move counts as zero whatever its scale.
 
     Args:
         rate: (B, *state), f(t, y).
@@ -98,7 +98,7 @@ def error_of_way(step: Step, rtol: Tolerance, atol: Tolerance) -> Tensor:
     Where stability limits the steps of a method, its controller lets errors of the fast modes grow up to the tolerance,
     and they keep up a rate of that size times the stiffness: the sample would never come to rest. Held to a part of
     the way, which shrinks with the rate, they die out. Errors of no account for the steady state are let through: those
-    below the same part of (atol + rtol |y|) times the length of the step.
+    below the same part of ``atol + rtol |y|`` times the length of the step.
 
     Args:
         step: with its error estimate.
