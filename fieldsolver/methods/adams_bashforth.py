@@ -119,8 +119,7 @@ class AdamsBashforth:
             estimate: compute the error estimate.
         """
         *derivatives, past, known = memory or self.start(f, t, y, f(t, y))
-        moving = not (is_plain(dt) and is_plain(past))  # then the coefficients have derivatives
-        if not moving and can_be_read(dt) and torch.equal(past, dt.unsqueeze(1).expand_as(past)):
+        if _are_equal(dt, past):
             return self._equal_step(f, t, dt, y, (*derivatives, past, known), estimate)
         order, starting = (known + 1).clamp(max=self.order), (known < self.order - 1) & (dt != 0.0)
         starts = may_hold(starting)
@@ -186,6 +185,13 @@ class AdamsBashforth:
             self._tables, step, torch.ones_like(theta), tau, order, corrected, known_now
         )
         return torch.addcmul(inside, per_sample(theta * theta * (3.0 - 2.0 * theta), defect), defect)
+
+
+def _are_equal(dt: Tensor, past: Tensor) -> bool:
+    """Whether all steps of all samples are known to be the same, and nobody differentiates by them."""
+    if not (can_be_read(dt) and is_plain(dt) and is_plain(past)):
+        return False
+    return torch.equal(past, dt.unsqueeze(1).expand_as(past))
 
 
 def _weighted(weights: Sequence[float], derivatives: Sequence[Tensor]) -> Tensor:
