@@ -91,6 +91,12 @@ def run_fsdp(rank: int, port: int, folder: str) -> None:
     dist.destroy_process_group()
 
 
+@pytest.fixture
+def found_by_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new process takes over the path of this one, on which pytest alone does not put the repository."""
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parents[2]))
+
+
 def in_two_processes(work: Callable[..., None], folder: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -106,6 +112,7 @@ def assert_same(found: list[Tensor], expected: list[Tensor]) -> None:
 
 
 @pytest.mark.slow  # two processes that import everything anew
+@pytest.mark.usefixtures("found_by_children")
 def test_two_processes_under_ddp_have_the_gradients_of_one(tmp_path: Path) -> None:
     in_two_processes(run_ddp, tmp_path)
     for gradient in MODES:
@@ -115,6 +122,7 @@ def test_two_processes_under_ddp_have_the_gradients_of_one(tmp_path: Path) -> No
 
 
 @pytest.mark.slow  # likewise
+@pytest.mark.usefixtures("found_by_children")
 def test_two_processes_with_sharded_parameters_have_the_gradients_of_one(tmp_path: Path) -> None:
     in_two_processes(run_fsdp, tmp_path)
     expected = train(model("checkpointed"), batch())
