@@ -31,7 +31,7 @@ class CompiledMethod:
     """An explicit Runge-Kutta method by one compiled function per step; see `Method` for the attributes.
 
     The first step of a kind (dtype, device, shape, with or without gradient) waits for the compiler, on a small CPU
-    10 to 30 s; other numbers, parameters and step sizes do not compile again, another batch size does once.
+    10 to 70 s; other numbers, parameters and step sizes do not compile again, another batch size does once.
     Inside `torch.compile`, `torch.export` and the transforms of `torch.func` it is the plain method.
 
     The stages stay inside the compiled function, so dense output evaluates them again.
