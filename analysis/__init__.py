@@ -5,7 +5,7 @@ from .cross_check import cross_check
 from .energy import energy
 from .grid_convergence import grid_convergence
 from .grid_convergence_index import grid_convergence_index
-from .order_fit import OrderFit, fit_order
+from .orders.fit_order import OrderFit, fit_order
 from .time_convergence import time_convergence
 
 __all__ = [

@@ -13,9 +13,9 @@ from fieldsolver.errors import OptionError, SolveFailed
 from fieldsolver.results import AnalysisResult, Verdict, register_plot
 from fieldsolver.solve.progress import ProgressBar
 
-from .convergence_plot import draw_convergence
-from .error_models import Floats
-from .order_fit import OrderFit, fit_order
+from .orders.fit_order import OrderFit, fit_order
+from .orders.models import Floats
+from .plots.convergence import draw_convergence
 
 if TYPE_CHECKING:
     import xarray

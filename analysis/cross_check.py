@@ -16,12 +16,12 @@ from fieldsolver.errors import OptionError
 from fieldsolver.results import AnalysisResult, Verdict, register_plot
 from fieldsolver.solve.progress import ProgressBar
 
-from .cross_check_dataset import dataset, scalar, versions
-from .cross_check_engines import Engine, EngineRun, UserEngine, chosen_engines
-from .cross_check_plot import draw_cross_check
-from .cross_check_problem import CheckedProblem, checked_problem, checked_reference
-from .cross_check_sensitivity import amplification, amplification_on_equal_steps, scaled_difference
-from .cross_check_verdict import EngineVerdict, Evidence, erratic_engine, judge, judge_engine, judged_levels
+from .crosscheck.dataset import dataset, scalar, versions
+from .crosscheck.engines import Engine, EngineRun, UserEngine, chosen_engines
+from .crosscheck.problem import CheckedProblem, checked_problem, checked_reference
+from .crosscheck.sensitivity import amplification, amplification_on_equal_steps, scaled_difference
+from .crosscheck.verdict import EngineVerdict, Evidence, erratic_engine, judge, judge_engine, judged_levels
+from .plots.cross_check import draw_cross_check
 
 SCHEMA = "cross_check/1"
 TOLERANCES = (1e-4, 1e-6, 1e-8, 1e-10)

@@ -14,12 +14,12 @@ from fieldsolver.errors import OptionError, StateError
 from fieldsolver.results import AnalysisResult, register_plot
 from fieldsolver.solve.progress import ProgressBar
 
-from .energy_budget import Budget
-from .energy_density import Energy
-from .energy_plot import draw_energy
-from .energy_record import EnergyRecord, observe
-from .energy_verdict import EXPECTATIONS, judge
-from .error_models import Floats
+from .budgets.budget import Budget
+from .budgets.density import Energy
+from .budgets.record import EnergyRecord, observe
+from .budgets.verdict import EXPECTATIONS, judge
+from .orders.models import Floats
+from .plots.energy import draw_energy
 
 if TYPE_CHECKING:
     import xarray

@@ -16,8 +16,8 @@ from fieldsolver.solve import solve
 from fieldsolver.solve.progress import ProgressBar
 
 from .convergence import checked_ladder, convergence_result
-from .error_size import error_size
-from .order_fit import fit_order
+from .orders.error_size import error_size
+from .orders.fit_order import fit_order
 
 Shape = int | Sequence[int]
 TIGHTER = 0.01

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from fieldsolver.errors import OptionError
 from fieldsolver.results import AnalysisResult, Verdict
 
-from .order_verdict import TOLERANCE
+from .orders.verdict import TOLERANCE
 
 if TYPE_CHECKING:
     import xarray

@@ -17,8 +17,8 @@ from fieldsolver.solve import solve
 from fieldsolver.solve.progress import ProgressBar
 
 from .convergence import REFERENCE_SHARE, checked_ladder, convergence_result
-from .error_size import error_size
-from .order_fit import fit_order
+from .orders.error_size import error_size
+from .orders.fit_order import fit_order
 
 FINER = 16
 """A computed reference takes steps at least this many times finer than the finest level."""

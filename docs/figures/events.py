@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 import fieldsolver as fs
-from fieldsolver.analysis.palette import BLUE, CYCLE
+from fieldsolver.analysis.plots.palette import BLUE, CYCLE
 
 NEURONS = 40
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 import fieldsolver as fs
-from fieldsolver.analysis.palette import CYCLE, GREY
+from fieldsolver.analysis.plots.palette import CYCLE, GREY
 
 MEGABYTE = 2.0**20
 DURATION = 1.5

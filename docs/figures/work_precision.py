@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from scipy.integrate import solve_ivp
 
 import fieldsolver as fs
-from fieldsolver.analysis.palette import BLACK, CYCLE, GREY
+from fieldsolver.analysis.plots.palette import BLACK, CYCLE, GREY
 from fieldsolver.methods import METHODS, ReversibleMethod
 from fieldsolver.methods.registry import adaptive_methods
 from fieldsolver.testing import REFERENCE_PROBLEMS, ReferenceProblem

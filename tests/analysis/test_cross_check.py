@@ -12,7 +12,7 @@ from torch import Tensor
 
 import fieldsolver as fs
 from fieldsolver.analysis import cross_check
-from fieldsolver.analysis import cross_check_engines as rooms_engines
+from fieldsolver.analysis.crosscheck import engines as rooms_engines
 from fieldsolver.equations.events import Event
 from fieldsolver.results import AnalysisResult, Verdict
 from fieldsolver.testing import REFERENCE_PROBLEMS, prothero_robinson

@@ -1,4 +1,4 @@
-"""Energies with known values, known drift and known budgets (reference/analysis.md, section 6)."""
+"""Energies with known values, known drift and known budgets."""
 
 import math
 from types import SimpleNamespace
@@ -9,7 +9,7 @@ import torch
 
 import fieldsolver as fs
 from fieldsolver.analysis import convergence, energy
-from fieldsolver.analysis import energy_budget as budget_module
+from fieldsolver.analysis.budgets import budget as budget_module
 from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import EquationSyntaxError, EquationTypeError, OptionError, StateError, UnknownNameError
 from fieldsolver.results import AnalysisResult, Verdict
@@ -221,7 +221,7 @@ def test_every_sample_has_its_own_parameters_and_energy():
 def test_long_solutions_are_cut_into_pieces(monkeypatch):
     equation, solution = oscillate("rk4", 0.1, 50)
     whole = energy(equation, solution, density=OSCILLATOR_ENERGY)
-    monkeypatch.setattr("fieldsolver.analysis.energy_record.CHUNK", 14)
+    monkeypatch.setattr("fieldsolver.analysis.budgets.record.CHUNK", 14)
     pieces = energy(equation, solution, density=OSCILLATOR_ENERGY)
     assert pieces["budget"].equals(whole["budget"])
 

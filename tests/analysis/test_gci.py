@@ -1,4 +1,4 @@
-"""Richardson extrapolation and grid convergence index: published cases (reference/analysis.md, section 3)."""
+"""Richardson extrapolation and grid convergence index: published cases."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The order of synthetic ladders whose law is known exactly (reference/analysis.md, section 3)."""
+"""The order of synthetic ladders whose law is known exactly."""
 
 import math
 

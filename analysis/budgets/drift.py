@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .error_models import Floats
+from ..orders.models import Floats
 
 BLOCKS = 10
 FEWEST_TIMES = 8

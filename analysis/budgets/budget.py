@@ -11,7 +11,7 @@ from fieldsolver.equations import FieldEquation, build
 from fieldsolver.equations.graph import Negative, Node, Sum
 from fieldsolver.equations.lowering import Lowering, held_sides
 
-from .energy_density import Energy
+from .density import Energy
 
 OWN_TIME = "explicit time dependence"
 """Label of dE/dt at fixed state: a density or a wall that depends on time."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from fieldsolver.results import Verdict
 
-from .order_evidence import ROUNDOFF, Evidence, has_trend
+from .evidence import ROUNDOFF, Evidence, has_trend
 
 TOLERANCE = 0.15
 """How far an observed order may lie from the claimed one (DESIGN section 7, rule 2)."""

@@ -9,7 +9,7 @@ import numpy as np
 from fieldsolver.results import Verdict
 
 from .drift import Drift
-from .energy_record import EnergyRecord
+from .record import EnergyRecord
 
 EXPECTATIONS = ("conserved", "decreasing", None)
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from fieldsolver.errors import SolveFailed
 from fieldsolver.solve import solve
 
-from .cross_check_problem import CheckedProblem
+from .problem import CheckedProblem
 
 PARTS = 4
 DIRECTIONS = 2

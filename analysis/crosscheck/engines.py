@@ -14,7 +14,7 @@ from fieldsolver.errors import OptionError, SolveFailed, listing, nearest
 from fieldsolver.methods import adaptive_methods, get_method
 from fieldsolver.solve import solve
 
-from .cross_check_problem import BudgetSpent, CheckedProblem, CountedFunction
+from .problem import BudgetSpent, CheckedProblem, CountedFunction
 
 UserEngine = Callable[[CountedFunction, Tensor, float, float, float, float], Tensor]
 """engine(f, y0, t0, t1, rtol, atol) -> y(t1), with f(t, y) in torch."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .error_models import ErrorModel, Floats, law, log_jacobian
+from .models import ErrorModel, Floats, law, log_jacobian
 
 RELATIVE_NOISE = 1e-9
 """No error is trusted to more digits: candidates that agree to this are equally good, and the simplest wins."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .error_fit import ModelFit
-from .error_models import Floats
+from .model_fit import ModelFit
+from .models import Floats
 
 ROUNDOFF = 1e-12
 """Errors this small are round-off for double precision and quantities of order one."""

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..orders.models import Floats
+from .budget import Budget, BudgetSample
 from .drift import Drift, linear_drift
-from .energy_budget import Budget, BudgetSample
-from .error_models import Floats
 
 CHUNK = 2**18
 """Numbers of state analysed at once; long solutions are cut into pieces along time."""

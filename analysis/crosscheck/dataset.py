@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .cross_check_engines import Engine, EngineRun
-from .cross_check_verdict import EngineVerdict
+from .engines import Engine, EngineRun
+from .verdict import EngineVerdict
 
 if TYPE_CHECKING:
     import xarray

@@ -11,10 +11,10 @@ import numpy as np
 from fieldsolver.errors import OptionError
 from fieldsolver.results import Verdict
 
-from .error_fit import RELATIVE_NOISE, ModelFit, fit_model
-from .error_models import MODELS, Floats
-from .order_evidence import Evidence
-from .order_verdict import judge
+from .evidence import Evidence
+from .model_fit import RELATIVE_NOISE, ModelFit, fit_model
+from .models import MODELS, Floats
+from .verdict import judge
 
 STAGNATION_ORDER = 0.3
 """Levels after which the finer ones do not gain even this order have stopped converging."""

@@ -1,0 +1,1 @@
+"""Energies of states, their budget by terms, their drift."""

@@ -1,0 +1,1 @@
+"""Orders of convergence: candidate laws, their fit, the evidence, the verdict."""
