@@ -5,13 +5,16 @@ from __future__ import annotations
 import datetime
 import enum
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fieldsolver.errors import FieldSolverError, FileFormatError
+from fieldsolver.errors import FieldSolverError, FileFormatError, MissingDependencyError, OptionError, listing, nearest
+from fieldsolver.themes import drawn_in
 
 if TYPE_CHECKING:
+    import pandas
     import xarray
     from matplotlib.figure import Figure
 
@@ -99,13 +102,41 @@ class AnalysisResult:
             raise VerdictNotReached(f"{self.schema} is {self.status.name}: {self.reason}")
         return self
 
-    def plot(self) -> Figure:
-        """Draw the result (matplotlib)."""
+    def plot(self, theme: str = "light") -> Figure:
+        """Draw the result (matplotlib), in the theme ``"light"`` or ``"dark"``."""
         try:
             plotter = _PLOTTERS[self.schema]
         except KeyError:
             raise FieldSolverError(f"no picture is defined for {self.schema!r} results") from None
-        return plotter(self)
+        with drawn_in(theme):
+            return plotter(self)
+
+    def to_dataframe(self, *dims: str) -> pandas.DataFrame:
+        """The variables over `dims` as a table, a row for each entry; scalars and longer variables are left out.
+
+        Args:
+            *dims: names of dimensions; none takes those of the first variable that has any.
+
+        Raises:
+            OptionError: there is no such dimension.
+        """
+        known = tuple(map(str, self.dataset.dims))
+        first = next((data.dims for data in self.dataset.data_vars.values() if data.dims), ())
+        wanted = dims or tuple(map(str, first))
+        if unknown := [name for name in wanted if name not in known]:
+            raise OptionError(
+                f"the result has no dimension {unknown[0]!r}; it has {listing(known)}{nearest(unknown[0], known)}"
+            )
+        kept = [name for name, data in self.dataset.data_vars.items() if data.dims and {*data.dims} <= {*wanted}]
+        return self.dataset[kept].to_dataframe()
+
+    def to_zarr(self, path: str | os.PathLike[str]) -> Path:
+        """Write the dataset, verdict included, to a zarr store; the store appears whole or not at all.
+
+        Raises:
+            MissingDependencyError: zarr is not installed.
+        """
+        return write_zarr(self.dataset, path)
 
     def to_netcdf(self, path: str | os.PathLike[str]) -> Path:
         """Write the dataset, verdict included, to a netCDF file; the file appears whole or not at all."""
@@ -117,7 +148,19 @@ class AnalysisResult:
         import xarray
 
         with xarray.open_dataset(path, engine="h5netcdf") as opened:
-            dataset = opened.load()
+            return cls._read(opened.load(), path)
+
+    @classmethod
+    def from_zarr(cls, path: str | os.PathLike[str]) -> AnalysisResult:
+        """Read what `to_zarr` wrote."""
+        import xarray
+
+        _needs_zarr()
+        with xarray.open_zarr(path, consolidated=False) as opened:
+            return cls._read(opened.load(), path)
+
+    @classmethod
+    def _read(cls, dataset: xarray.Dataset, path: str | os.PathLike[str]) -> AnalysisResult:
         missing = [name for name in ("schema", "status", "reason") if name not in dataset.attrs]
         if missing:
             raise FileFormatError(f"{path} is not a saved analysis: it lacks the attribute {missing[0]!r}")
@@ -155,3 +198,32 @@ def write_netcdf(dataset: xarray.Dataset, path: str | os.PathLike[str]) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def write_zarr(dataset: xarray.Dataset, path: str | os.PathLike[str]) -> Path:
+    """Write a zarr store under a temporary name, then rename; an earlier store of that name is replaced.
+
+    Raises:
+        MissingDependencyError: zarr is not installed.
+        OptionError: `path` is a file, or a folder that is no zarr store.
+    """
+    _needs_zarr()
+    path = Path(path)
+    if path.exists() and not (path / ".zgroup").exists():
+        raise OptionError(f"{path} exists and is no zarr store; choose another name")
+    dataset = dataset.rename({name: str(name).replace("/", "_") for name in (*dataset.variables, *dataset.dims)})
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        dataset.to_zarr(temporary, consolidated=False, mode="w", zarr_format=2)  # 3 has no fixed-length text
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return path
+
+
+def _needs_zarr() -> None:
+    try:
+        import zarr  # noqa: F401  # only asks whether it is there
+    except ImportError:
+        raise MissingDependencyError("zarr stores need the package 'zarr'; pip install 'fieldsolver[zarr]'") from None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import palette
+from fieldsolver import themes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,18 +22,18 @@ def draw_convergence(result: AnalysisResult) -> Figure:
     h, errors, used = data["h"].values, data["error"].values, data["used"].values.astype(bool)
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axes = figure.add_subplot(xscale="log", yscale="log")
-    axes.plot(h[used], errors[used], "o", color=palette.BLUE, label="error")
+    axes.plot(h[used], errors[used], "o", color=themes.colour(0), label="error")
     if not used.all():
-        axes.plot(h[~used], errors[~used], "o", color=palette.BLUE, fillstyle="none", label="error, not in the fit")
+        axes.plot(h[~used], errors[~used], "o", color=themes.colour(0), fillstyle="none", label="error, not in the fit")
     order, expected = float(data["order"]), float(data["expected"])
     fine = np.geomspace(h.min(), h.max(), 200)
     if np.isfinite(order):
         interval = f"[{float(data['order_lo']):.3f}, {float(data['order_hi']):.3f}]"
-        axes.plot(fine, _law(result, fine), color=palette.VERMILION, label=f"fit: order {order:.3f} {interval}")
+        axes.plot(fine, _law(result, fine), color=themes.colour(1), label=f"fit: order {order:.3f} {interval}")
     anchor = np.flatnonzero(used)
     if np.isfinite(expected) and anchor.size:
         line = errors[anchor[0]] * (fine / h[anchor[0]]) ** expected
-        axes.plot(fine, line, "--", color=palette.BLACK, label=f"claimed slope {expected:g}")
+        axes.plot(fine, line, "--", color=themes.ink(), label=f"claimed slope {expected:g}")
     axes.set_xlabel(data["h"].attrs["long_name"])
     axes.set_ylabel("error")
     axes.set_title(result.status.name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import palette
+from fieldsolver import themes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,13 +25,13 @@ def draw_cross_check(result: AnalysisResult) -> Figure:
     figure = Figure(figsize=(6, 4.5), layout="constrained")
     axes = figure.add_subplot(xscale="log", yscale="log")
     for position, (name, row) in enumerate(zip(data["engine"].values, difference, strict=True)):
-        look, label = palette.style(position), f"{name}: {data['verdict'].values[position]}"
+        look, label = themes.line(position), f"{name}: {data['verdict'].values[position]}"
         colour, line = look["color"], look["linestyle"]
         axes.plot(tolerances, np.maximum(row, floor), marker="o", label=label, color=colour, linestyle=line)
     bound = float(data["factor"]) * max(1.0, float(data["amplification"]))
-    axes.plot(tolerances, tolerances, ":", color=palette.GREY, label="the tolerance")
+    axes.plot(tolerances, tolerances, ":", color=themes.muted(), label="the tolerance")
     if np.isfinite(bound):
-        axes.plot(tolerances, bound * tolerances, "--", color=palette.BLACK, label="bound")
+        axes.plot(tolerances, bound * tolerances, "--", color=themes.ink(), label="bound")
     axes.set_xlabel("tolerance")
     axes.set_ylabel(f"difference from {data.attrs['reference']}")
     axes.set_title(result.status.name)

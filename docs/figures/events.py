@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 
 import fieldsolver as fs
-from fieldsolver.analysis.plots.palette import BLUE, CYCLE
+from fieldsolver.themes import colour
 
 NEURONS = 40
 
@@ -26,7 +26,7 @@ def spikes(folder: Path) -> None:
         rest = torch.zeros(NEURONS, dtype=torch.float64)
         run = fs.solve(equation, {"v": rest, "w": rest}, t_span=(0, 150), rtol=1e-5)
         table = run.events.to_xarray()
-        axes.plot(table["t"], currents[table["sample"].values], "|", color=BLUE, ms=4, mew=1.0)
+        axes.plot(table["t"], currents[table["sample"].values], "|", color=colour(0), ms=4, mew=1.0)
         axes.set(title="without adaptation" if b == 0 else f"with adaptation, b = {b:g}", xlabel="t", xlim=(0, 150))
     figure.axes[0].set_ylabel("input I")
     figure.savefig(folder / "spikes.png", dpi=100)
@@ -44,7 +44,7 @@ def poincare(folder: Path) -> None:
     table = run.events.to_xarray()
     figure = Figure(figsize=(5.2, 4.4), layout="constrained")
     axes = figure.subplots()
-    colours = [CYCLE[:6][sample % 6] for sample in table["sample"].values]
+    colours = [colour(sample % 6) for sample in table["sample"].values]
     axes.scatter(table["r_before"], table["s_before"], s=1.2, c=colours, linewidths=0)
     axes.set(xlabel="r", ylabel="s")
     figure.savefig(folder / "poincare.png", dpi=100)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 import fieldsolver as fs
-from fieldsolver.analysis.plots.palette import CYCLE, GREY
+from fieldsolver.themes import colour, muted
 
 MEGABYTE = 2.0**20
 DURATION = 1.5
@@ -44,19 +44,19 @@ class Way:
     exact: bool = True
 
 
-DIRECT = Way("direct", {"gradient": "direct"}, CYCLE[0], "o")
-CHECKPOINTED = Way("checkpointed", {"gradient": "checkpointed"}, CYCLE[1], "D")
-REVERSIBLE = Way("reversible", {"gradient": "reversible", "method": "reversible_tsit5"}, CYCLE[2], "^")
-QUADRATURE = Way("quadrature", {"gradient": "quadrature"}, CYCLE[3], "P", exact=False)
-BACKSOLVE = Way("backsolve", {"gradient": "backsolve"}, CYCLE[4], "X", exact=False)
+DIRECT = Way("direct", {"gradient": "direct"}, colour(0), "o")
+CHECKPOINTED = Way("checkpointed", {"gradient": "checkpointed"}, colour(1), "D")
+REVERSIBLE = Way("reversible", {"gradient": "reversible", "method": "reversible_tsit5"}, colour(2), "^")
+QUADRATURE = Way("quadrature", {"gradient": "quadrature"}, colour(3), "P", exact=False)
+BACKSOLVE = Way("backsolve", {"gradient": "backsolve"}, colour(4), "X", exact=False)
 IMPLICIT = Way(
     "implicit, at rest",
     {"gradient": "implicit", "until": fs.SteadyState(atol=1e-7, rtol=1e-6), "t_span": (0.0, 40.0)},
-    CYCLE[5],
+    colour(5),
     "*",
     exact=False,
 )
-BUDGETS = tuple(Way(str(k), {"gradient": fs.gradients.Checkpointed(states=k)}, CYCLE[1], "D") for k in (1, 4, 16))
+BUDGETS = tuple(Way(str(k), {"gradient": fs.gradients.Checkpointed(states=k)}, colour(1), "D") for k in (1, 4, 16))
 WAYS = (DIRECT, CHECKPOINTED, REVERSIBLE, QUADRATURE, BACKSOLVE, IMPLICIT)
 
 
@@ -139,7 +139,9 @@ def point(axes: Axes, way: Way, x: float, y: float) -> None:
     """One measured run; numbers of states stand beside it."""
     axes.plot(x, y, linestyle="none", **style(way))
     if way in BUDGETS:
-        axes.annotate(way.label, (x, y), xytext=(6, 0), textcoords="offset points", fontsize=8, color=GREY, va="center")
+        axes.annotate(
+            way.label, (x, y), xytext=(6, 0), textcoords="offset points", fontsize=8, color=muted(), va="center"
+        )
 
 
 def style(way: Way) -> dict[str, object]:

@@ -14,10 +14,10 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from scipy.integrate import solve_ivp
 
 import fieldsolver as fs
-from fieldsolver.analysis.plots.palette import BLACK, CYCLE, GREY
 from fieldsolver.methods import METHODS, ReversibleMethod
 from fieldsolver.methods.registry import adaptive_methods
 from fieldsolver.testing import REFERENCE_PROBLEMS, ReferenceProblem
+from fieldsolver.themes import colour, ink, muted
 
 PROBLEMS = ("y' = y cos t", "Kepler, eccentricity 0.6", "Arenstorf orbit")
 TOLERANCES = [10.0**-n for n in range(3, 14)]
@@ -25,7 +25,7 @@ MOST_EVALUATIONS = {"low": 2_500, "high": 4_500}
 LARGEST_ERROR = 1.0
 SCIPY = {"low": ("RK23",), "high": ("RK45", "DOP853")}
 MARKERS = "o^sDvPX*<>"
-COLOURS = (*CYCLE[:-1], "#882255")  # wine in place of yellow, which is faint on white
+COLOURS = (*map(colour, range(6)), "#882255")  # wine in place of yellow, which is faint on white
 
 Curve = list[tuple[int, float]]
 """(evaluations, error) per tolerance."""
@@ -51,7 +51,7 @@ def work_precision(folder: Path) -> None:
                 )
             for name, dash in zip(SCIPY[group], ("--", ":"), strict=False):
                 found = curve(lambda tol, n=name, p=problem: solved_by_scipy(p, n, tol), MOST_EVALUATIONS[group])
-                _draw(axes, found, label=f"SciPy {name}", color=BLACK, linestyle=dash, lw=1.2)
+                _draw(axes, found, label=f"SciPy {name}", color=ink(), linestyle=dash, lw=1.2)
             axes.axhline(problem.error, color="0.8", lw=0.8, zorder=0)
         lines = row[0].get_legend_handles_labels()  # on the last problem not every method gets anywhere
         row[-1].legend(*lines, frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -70,7 +70,7 @@ def styles(names: list[str]) -> dict[str, dict[str, str]]:
     """Colour and marker of each method; methods of order 2, which nearly coincide, are all grey."""
     found, colours = {}, cycle(COLOURS)
     for name, marker in zip(names, cycle(MARKERS), strict=False):
-        found[name] = {"color": GREY if METHODS[name].order == 2 else next(colours), "marker": marker}
+        found[name] = {"color": muted() if METHODS[name].order == 2 else next(colours), "marker": marker}
     return found
 
 
