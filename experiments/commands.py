@@ -38,7 +38,7 @@ def _number(kind: type[float] | type[int], words: str) -> tyro.constructors.Prim
 Float = Annotated[float | None, _number(float, "a number")]
 Int = Annotated[int | None, _number(int, "a whole number")]
 File = Annotated[str, tyro.conf.arg(metavar="FILE")]
-What = Literal["all", "methods", "equations", "experiments", "modules", "benchmarks", "operators"]
+What = Literal["all", "methods", "equations", "analysers", "experiments", "modules", "benchmarks", "operators"]
 Name = Annotated[str, tyro.conf.arg(metavar="NAME|FILE")]
 Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="[NAME ...]")]
 
@@ -60,7 +60,7 @@ def list_(
     operator: str | None = None,
     method: str | None = None,
 ) -> int:
-    """Say what there is: methods, equation files, experiments, module kinds, benchmarks, operators.
+    """Say what there is: methods, equation files, analysers, experiments, module kinds, benchmarks, operators.
 
     Args:
         what: which list; "all" shows the methods in few words (alone: orders, costs, stability, sources), and leaves
@@ -172,6 +172,38 @@ def explain(file: File, dt: Float = None) -> int:
     return 0
 
 
+def analyze(
+    name: Annotated[str, tyro.conf.arg(metavar="NAME|all")],
+    file: File,
+    out: Path = OUT,
+    method: str | None = None,
+    dt: Float = None,
+    t_end: Float = None,
+    strict: bool = False,
+) -> int:
+    """Analyse an equation file: stability, dispersion, energy, ...; each ends with a verdict, numbers and a picture.
+
+    Args:
+        name: an analyser (see `fieldsolver list analysers`), or "all" for a report on one page.
+        file: an equation file (TOML), or the name of a shipped one.
+        out: folder for the results; they go into OUT/FILE/analysis.
+        method: scheme to judge instead of the file's.
+        dt: fixed step to judge instead of the file's settings.
+        t_end: end of the time span instead of the file's.
+        strict: exit code 1 unless every verdict that applies holds.
+    """
+    from fieldsolver.results import Verdict
+
+    from .analyze_file import Choice, analyze_file
+
+    sections = analyze_file(name, file, out, Choice(method, dt, t_end), print)
+    results = [section.result for section in sections]
+    for result in results if strict else ():
+        if result is not None and result.status is not Verdict.NOT_APPLICABLE:
+            result.assert_pass()
+    return 1 if None in results else 0
+
+
 def check(file: File) -> int:
     """Say what an equation file declares and what looks wrong, or list everything that is wrong with it.
 
@@ -239,6 +271,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "solve": solve,
     "train": train,
     "explain": explain,
+    "analyze": analyze,
     "check": check,
     "bench": bench,
     "version": version,

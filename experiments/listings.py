@@ -31,6 +31,13 @@ def equations() -> dict[str, str]:
     return {name: _title(name) for name in sample_names()}
 
 
+def analysers() -> dict[str, str]:
+    """Analysers of equation files."""
+    from fieldsolver.analysis.registry import ANALYSERS
+
+    return {name: analyser.question for name, analyser in ANALYSERS.items()}
+
+
 def experiments() -> dict[str, str]:
     """Experiments."""
     return {name: experiment.description for name, experiment in EXPERIMENTS.items()}
@@ -51,6 +58,7 @@ def benchmarks() -> dict[str, str]:
 LISTINGS: dict[str, Callable[[], dict[str, str]]] = {
     "methods": methods,
     "equations": equations,
+    "analysers": analysers,
     "experiments": experiments,
     "modules": modules,
     "benchmarks": benchmarks,

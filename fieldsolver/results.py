@@ -102,6 +102,11 @@ class AnalysisResult:
             raise VerdictNotReached(f"{self.schema} is {self.status.name}: {self.reason}")
         return self
 
+    @property
+    def has_picture(self) -> bool:
+        """Whether `plot` knows results of this schema."""
+        return self.schema in _PLOTTERS
+
     def plot(self, theme: str = "light") -> Figure:
         """Draw the result (matplotlib), in the theme ``"light"`` or ``"dark"``."""
         try:
