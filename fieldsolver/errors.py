@@ -11,6 +11,7 @@
     ├── BoundaryError (ValueError)          a boundary is missing, doubled, unused or contradictory
     ├── ParameterError (ValueError)         a parameter's value, bounds or shape
     ├── StateError (ValueError)             an initial state of the wrong shape, names, dtype, or with NaN
+    ├── CurveError (ValueError)             points in space that are no closed or open polygon
     ├── OptionError (ValueError)            an option of solve, fit or a layer that makes no sense
     ├── StabilityError (ValueError)         a fixed step beyond the stability limit
     ├── SolveFailed (RuntimeError)          samples ended early; carries the partial solution
@@ -82,6 +83,10 @@ class ParameterError(FieldSolverError, ValueError):
 
 class StateError(FieldSolverError, ValueError):
     """A state has the wrong fields, shape, dtype, device, or is not finite."""
+
+
+class CurveError(FieldSolverError, ValueError):
+    """Points that are no polygon in space: wrong shape, not finite, too few, two neighbours in one place."""
 
 
 class OptionError(FieldSolverError, ValueError):

@@ -1,0 +1,48 @@
+"""Certified and fast routines beside the solver: the topology of curves, and partitions of numbers."""
+
+from .partitioning import Partition, partition
+from .topology import (
+    BatchedLinking,
+    GaussIntegral,
+    LinkingMatrix,
+    LinkingNumber,
+    Ribbon,
+    SmoothCurve,
+    average_crossing_number,
+    gauss_linking_integral,
+    gauss_linking_integrals,
+    gauss_linking_map,
+    link_barrier,
+    linking_matrix,
+    linking_number,
+    linking_numbers,
+    smooth_linking_number,
+    sub_chain_integral,
+    twist,
+    writhe,
+    writhes,
+)
+
+__all__ = [
+    "BatchedLinking",
+    "GaussIntegral",
+    "LinkingMatrix",
+    "LinkingNumber",
+    "Partition",
+    "Ribbon",
+    "SmoothCurve",
+    "average_crossing_number",
+    "gauss_linking_integral",
+    "gauss_linking_integrals",
+    "gauss_linking_map",
+    "link_barrier",
+    "linking_matrix",
+    "linking_number",
+    "linking_numbers",
+    "partition",
+    "smooth_linking_number",
+    "sub_chain_integral",
+    "twist",
+    "writhe",
+    "writhes",
+]

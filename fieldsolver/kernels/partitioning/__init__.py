@@ -1,0 +1,6 @@
+"""Number partitioning: exact sums, complete searches, bounds."""
+
+from .partition import partition
+from .partition_result import Partition
+
+__all__ = ["Partition", "partition"]

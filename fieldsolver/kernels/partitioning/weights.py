@@ -1,0 +1,83 @@
+"""Weights as exact integers: floats are integers over a power of two, and sums of them lose nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from fieldsolver.errors import OptionError
+
+LARGEST = 2**62
+"""Sums up to here, and differences of them, fit into int64."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights as integers.
+
+    Attributes:
+        values: Python integers, not negative.
+        unit: a weight of 1 among `values`, in the units that were given.
+        is_integer: integers were given.
+    """
+
+    values: tuple[int, ...]
+    unit: Fraction
+    is_integer: bool
+
+    @cached_property
+    def total(self) -> int:
+        return sum(self.values)
+
+    @property
+    def fits(self) -> bool:
+        """Whether all sums fit into int64."""
+        return self.total < LARGEST
+
+    def array(self) -> np.ndarray:
+        """``(n,)``: int64 if all sums fit, else Python integers."""
+        return np.array(self.values, dtype=np.int64 if self.fits else object)
+
+    def given(self, value: int) -> int | float:
+        """A sum of `values` in the units that were given, rounded once where it is a float."""
+        return value if self.is_integer else float(value * self.unit)
+
+
+def exact_weights(weights: Sequence[Any] | np.ndarray) -> Weights:
+    """Read weights: integers of any size, or floats, which are dyadic fractions.
+
+    Raises:
+        OptionError: none, negative, not finite, or no real numbers.
+    """
+    if hasattr(weights, "detach"):
+        weights = weights.detach().cpu().numpy()
+    if isinstance(weights, np.ndarray) and weights.dtype.kind in "iu" and weights.ndim == 1 and weights.size:
+        if (weights < 0).any():
+            place = int(np.argmax(weights < 0))
+            raise OptionError(f"weights are not negative, got {weights[place]!r} at position {place}")
+        return Weights(tuple(weights.tolist()), Fraction(1), is_integer=True)
+    entries = weights.tolist() if isinstance(weights, np.ndarray) else list(weights)
+    if not entries:
+        raise OptionError("weights is empty; give at least one weight")
+    fractions = [_fraction(entry, place) for place, entry in enumerate(entries)]
+    scale = max(value.denominator for value in fractions)  # powers of two: the largest is the common one
+    whole = all(isinstance(entry, (int, np.integer)) for entry in entries)
+    return Weights(tuple(int(value * scale) for value in fractions), Fraction(1, scale), whole)
+
+
+def _fraction(entry: Any, place: int) -> Fraction:
+    if isinstance(entry, (bool, np.bool_)) or not isinstance(entry, (int, float, np.integer, np.floating)):
+        raise OptionError(f"weights are integers or floats, got {entry!r} at position {place}")
+    if not math.isfinite(entry):
+        raise OptionError(f"weights are finite, got {entry!r} at position {place}")
+    if entry < 0:
+        raise OptionError(
+            f"weights are not negative, got {entry!r} at position {place}; a shift would change the problem"
+        )
+    return Fraction(int(entry)) if isinstance(entry, (int, np.integer)) else Fraction(float(entry))

@@ -1,0 +1,163 @@
+"""Smooth closed curves: polygons refined until nothing can pass between a curve and its polygon.
+
+A chord over a parameter interval of length h stays within h^2 A / 8 of its arc, A a bound of the second derivative
+(linear interpolation). Move every point of both curves straight to its chord: as long as the distance of two chords is
+larger than the sum of their two deviations, no point of one curve meets the other on the way, and the linking number of
+the polygons is that of the curves. Chords that are too close are halved.
+
+Source: the linear homotopy as in Qu, James, *Fast linking numbers for topology verification of loopy structures*, ACM
+Trans. Graph. 40 (2021), section 5; the deviation bound is that of linear interpolation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fieldsolver.errors import CurveError
+from fieldsolver.results import Verdict
+
+from .curves import Points, closed_polygon
+from .linking_number import LinkingNumber, linking_result
+
+FIRST_SEGMENTS = 64
+MOST_SEGMENTS = 100_000
+SAMPLES = 2048
+"""Parameters at which the second derivative is sampled where no bound of it is given."""
+
+FINEST = 2.0**-26
+"""Share of the period below which no chord is halved: its deviation is then that of rounding."""
+
+MARGIN = 2.0
+"""Factor on the sampled second derivative; a guess, so the result is then not called proved."""
+
+
+@dataclass(frozen=True)
+class SmoothCurve:
+    """A closed curve r(t), 0 <= t < period.
+
+    Attributes:
+        function: takes parameters ``(n,)`` (NumPy) and returns points ``(n, 3)``; periodic.
+        period: of the parameter.
+        acceleration: a bound of the length of the second derivative. None: it is estimated by samples, and the linking
+            number is then supported, not proved.
+    """
+
+    function: Callable[[np.ndarray], Any]
+    period: float = 2 * math.pi
+    acceleration: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that mean nothing."""
+        if not (math.isfinite(self.period) and self.period > 0):
+            raise CurveError(f"period is the length of the parameter interval, a positive number; got {self.period!r}")
+        if self.acceleration is not None and not (math.isfinite(self.acceleration) and self.acceleration >= 0):
+            raise CurveError(f"acceleration bounds |r''(t)| and is not negative; got {self.acceleration!r}")
+
+    def points(self, parameters: np.ndarray, name: str) -> Points:
+        """The points ``(n, 3)`` at some parameters."""
+        return closed_polygon(self.function(parameters), name)
+
+    def bound(self, name: str) -> float:
+        """`acceleration`, or the estimate: central second differences at `SAMPLES` places, times `MARGIN`."""
+        if self.acceleration is not None:
+            return self.acceleration
+        h = self.period / SAMPLES
+        points = self.points(h * np.arange(SAMPLES), name)
+        second = np.roll(points, 1, axis=0) - 2 * points + np.roll(points, -1, axis=0)
+        return MARGIN * float(np.linalg.norm(second, axis=1).max()) / h**2
+
+
+def smooth_linking_number(a: SmoothCurve, b: SmoothCurve, most_segments: int = MOST_SEGMENTS) -> LinkingNumber:
+    """The linking number of two smooth closed curves.
+
+    Args:
+        a, b: the curves.
+        most_segments: of either polygon, before the search is given up.
+
+    Returns:
+        As `linking_number`, with `deviation_a`, `deviation_b` (largest distance of a curve to its polygon) and
+        `segments_a`, `segments_b`. PROVED needs a bound of both second derivatives; with estimates it is PASS.
+        UNRESOLVED: the curves come so close that `most_segments` do not tell on which side they pass.
+
+    Raises:
+        CurveError: a function does not return points in space, or does not depend on its parameter.
+    """
+    from .distance import close_segments
+
+    first, second = _Refined(a, "a"), _Refined(b, "b")
+    while True:
+        near_a, near_b = close_segments(*first.segments(), first.deviation, *second.segments(), second.deviation)
+        if not near_a.any():
+            break
+        if max(first.size + near_a.sum(), second.size + near_b.sum()) > most_segments:
+            return _unresolved(
+                first, second, f"{most_segments} segments do not tell how they pass; raise most_segments"
+            )
+        if min(first.shortest(near_a), second.shortest(near_b)) < FINEST:
+            return _unresolved(first, second, "float64 does not tell how they pass: they touch, or nearly")
+        first.halve(near_a)
+        second.halve(near_b)
+    result = linking_result(first.corners, second.corners)
+    proved = result.status is Verdict.PROVED and a.acceleration is not None and b.acceleration is not None
+    status = Verdict.PASS if result.status is Verdict.PROVED and not proved else result.status
+    reason = (
+        f"{result.reason}; the polygons ({first.size} and {second.size} segments) can be moved to the curves freely"
+    )
+    if status is Verdict.PASS:
+        reason += " if the estimated second derivatives are right (give acceleration= for a proof)"
+    return _with_refinement(result, first, second, status, reason)
+
+
+class _Refined:
+    """A polygon on a smooth curve, with the deviation of each chord."""
+
+    def __init__(self, curve: SmoothCurve, name: str) -> None:
+        self.curve, self.name, self.bound = curve, name, curve.bound(name)
+        self.parameters = curve.period / FIRST_SEGMENTS * np.arange(FIRST_SEGMENTS)
+        self._place()
+
+    @property
+    def size(self) -> int:
+        return len(self.parameters)
+
+    def segments(self) -> tuple[Points, Points]:
+        return self.corners, np.roll(self.corners, -1, axis=0)
+
+    def halve(self, which: np.ndarray) -> None:
+        """Put a corner into the middle of some chords."""
+        middles = self.parameters[which] + self._steps()[which] / 2
+        self.parameters = np.sort(np.concatenate([self.parameters, middles]))
+        self._place()
+
+    def shortest(self, which: np.ndarray) -> float:
+        """The least parameter interval among some chords, as a share of the period."""
+        return float(self._steps()[which].min() / self.curve.period)
+
+    def _steps(self) -> np.ndarray:
+        return np.diff(self.parameters, append=self.parameters[0] + self.curve.period)
+
+    def _place(self) -> None:
+        self.corners = self.curve.points(self.parameters, self.name)
+        self.deviation = self.bound * self._steps() ** 2 / 8
+
+
+def _unresolved(first: _Refined, second: _Refined, why: str) -> LinkingNumber:
+    result = linking_result(first.corners, second.corners)
+    reason = f"the curves come so close (their polygons {float(result['min_distance']):.3g}) that {why}"
+    return _with_refinement(result, first, second, Verdict.UNRESOLVED, reason)
+
+
+def _with_refinement(
+    result: LinkingNumber, first: _Refined, second: _Refined, status: Verdict, reason: str
+) -> LinkingNumber:
+    more = {}
+    for name, curve in (("a", first), ("b", second)):
+        deviation = {"units": "length", "long_name": f"largest distance of curve {name} to its polygon"}
+        more[f"deviation_{name}"] = ((), float(curve.deviation.max()), deviation)
+        more[f"segments_{name}"] = ((), curve.size, {"units": "1", "long_name": f"segments of the polygon of {name}"})
+    return LinkingNumber(result.dataset.assign(more), status, reason, result.schema)
