@@ -1,5 +1,6 @@
 """Certified and fast routines beside the solver: the topology of curves, and partitions of numbers."""
 
+from .graphs import GraphPartition, graph_partition
 from .partitioning import Partition, partition
 from .topology import (
     BatchedLinking,
@@ -26,6 +27,7 @@ from .topology import (
 __all__ = [
     "BatchedLinking",
     "GaussIntegral",
+    "GraphPartition",
     "LinkingMatrix",
     "LinkingNumber",
     "Partition",
@@ -35,6 +37,7 @@ __all__ = [
     "gauss_linking_integral",
     "gauss_linking_integrals",
     "gauss_linking_map",
+    "graph_partition",
     "link_barrier",
     "linking_matrix",
     "linking_number",
