@@ -18,15 +18,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from fieldsolver.errors import OptionError
-from fieldsolver.results import AnalysisResult, Verdict
+from fieldsolver.results import AnalysisResult, Verdict, register_plot
 
 from .orders.verdict import TOLERANCE
+from .plots.grid_convergence_index import draw_grid_convergence_index
 
 if TYPE_CHECKING:
     import xarray
 
 SCHEMA = "grid_convergence_index/1"
 LARGEST_ORDER = 50.0
+
+register_plot(SCHEMA)(draw_grid_convergence_index)
 
 
 def grid_convergence_index(
@@ -45,7 +48,8 @@ def grid_convergence_index(
         safety_factor: F; 1.25 for three grids.
 
     Returns:
-        Schema ``grid_convergence_index/1``: `order`, `extrapolated`, `error_approximate`, `error_extrapolated`,
+        Schema ``grid_convergence_index/1``: `order`, `extrapolated`, `extrapolated_lo` and `extrapolated_hi` (the
+        finest value with its index; about 95 % by experience, no theorem), `error_approximate`, `error_extrapolated`,
         `gci_fine`, `gci_coarse` (fractions, not percent), `asymptotic_ratio`, `oscillatory`. Three values fit any
         order, so PASS needs `expected` and an order within 0.15 of it; oscillating or unclaimed values are
         INCONCLUSIVE, values that move apart FAIL, values that do not differ DEGENERATE.
@@ -65,6 +69,8 @@ def grid_convergence_index(
     numbers = {
         "order": (p, "observed order p"),
         "extrapolated": (extrapolated, "Richardson extrapolation of the quantity"),
+        "extrapolated_lo": (f1 - abs(f1) * fine, "lower end of the band of the finest value, by the index"),
+        "extrapolated_hi": (f1 + abs(f1) * fine, "upper end of the band of the finest value, by the index"),
         "error_approximate": (_relative(f1 - f2, f1), "relative difference of the two finest values"),
         "error_extrapolated": (_relative(extrapolated - f1, extrapolated), "relative distance to the extrapolation"),
         "gci_fine": (fine, "grid convergence index of the finest grid, as a fraction"),
@@ -139,8 +145,6 @@ def _dataset(numbers: dict[str, tuple[float, str]], values: Sequence[float], h: 
         return {"units": "1", "long_name": name}
 
     scalars = {key: ((), value, attributes(name)) for key, (value, name) in numbers.items()}
-    levels = {
-        "value": ("level", [float(value) for value in values], attributes("the quantity")),
-        "h": ("level", [float(size) for size in h], attributes("mesh size")),
-    }
-    return xarray.Dataset({**levels, **scalars})
+    value = ("level", [float(value) for value in values], attributes("the quantity"))
+    size = ("level", [float(size) for size in h], attributes("mesh size"))
+    return xarray.Dataset({"value": value, **scalars}, coords={"h": size})

@@ -40,7 +40,9 @@ def _text(f: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return value if isinstance(value, (bool, int, float, str)) else str(value)
+    if isinstance(value, bool):  # netCDF has none
+        return int(value)
+    return value if isinstance(value, (int, float, str)) else str(value)
 
 
 def _checksum(f: Any, state: Tensor | None, options: dict[str, Any]) -> str:
@@ -50,6 +52,6 @@ def _checksum(f: Any, state: Tensor | None, options: dict[str, Any]) -> str:
     for name, value in [*sorted(tensors.items()), ("state", state)]:
         if isinstance(value, Tensor):
             digest.update(f"{name}{value.dtype}{tuple(value.shape)}".encode())
-            digest.update(value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+            digest.update(value.detach().cpu().resolve_conj().numpy().tobytes())
     digest.update(repr(sorted((name, _plain(value)) for name, value in options.items())).encode())
     return digest.hexdigest()

@@ -36,7 +36,23 @@ class Analyser:
 
 
 ANALYSERS: dict[str, Analyser] = {
+    "convergence": Analyser(
+        "fieldsolver.analysis.convergence_study", "whether the method shows its order in time on this problem"
+    ),
+    "dispersion": Analyser(
+        "fieldsolver.analysis.dispersion", "which waves grow on uniform steady states, and how fast"
+    ),
     "energy": Analyser("fieldsolver.analysis.energy", "what changes the energy, term by term, and what the steps add"),
+    "invariants": Analyser(
+        "fieldsolver.analysis.invariants", "what is conserved, what decreases, and what kind of system it is"
+    ),
+    "lyapunov": Analyser("fieldsolver.analysis.lyapunov", "how fast neighbouring solutions part: chaos, cycle or rest"),
+    "stability": Analyser(
+        "fieldsolver.analysis.stability", "the largest stable step of every method, and what sets it"
+    ),
+    "work_precision": Analyser(
+        "fieldsolver.analysis.precision.study", "which method is fastest for which error, by timed runs"
+    ),
 }
 
 

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from fieldsolver.equations import FieldEquation
-from fieldsolver.errors import OptionError, SolveFailed
+from fieldsolver.errors import OptionError
 from fieldsolver.methods import get_method
 from fieldsolver.results import AnalysisResult
-from fieldsolver.solve import solve
-from fieldsolver.solve.progress import ProgressBar
 
-from .convergence import REFERENCE_SHARE, checked_ladder, convergence_result
+from .orders.dataset import convergence_result
 from .orders.error_size import error_size
 from .orders.fit_order import fit_order
-
-FINER = 16
-"""A computed reference takes steps at least this many times finer than the finest level."""
+from .orders.fixed_steps import FixedSteps, Reference, finer_reference
+from .orders.ladder import checked_divisors, run_ladder
+from .provenance import Provenance
 
 
 def time_convergence(
@@ -32,7 +28,10 @@ def time_convergence(
     method: str,
     dts: Sequence[float],
     exact: Callable[[float], Any] | None = None,
+    reference_method: str | None = None,
     expected: float | None = None,
+    stage_order: float | None = None,
+    stiffness: float | None = None,
     floor: float | None = None,
     confidence: float = 0.95,
     norm: str = "max",
@@ -46,9 +45,11 @@ def time_convergence(
         dts: step sizes from coarse to fine, each dividing the span.
         exact: ``exact(t)``, the state at the end (a tensor, or a dict of fields for an equation). For an equation on a
             grid it must be exact in time of the *discretised* equation, or the spatial error will be its floor. None:
-            the method is compared with itself at steps at least 16 times finer. That shows that the answers converge,
-            at which order, but not that they converge to the right one.
+            the answers are compared with those of steps at least 16 times finer. With the same method that shows that
+            they converge, at which order, but not that they converge to the right one.
+        reference_method: another method for these finer steps, so that an error of the one is not shared by both.
         expected: the claimed order; None takes the order of the method.
+        stage_order, stiffness: see `convergence`.
         floor: a known error floor; None looks for one.
         confidence: of the interval of the order.
         norm: ``"max"`` or ``"rms"``, over all entries of the state.
@@ -62,63 +63,36 @@ def time_convergence(
     Raises:
         OptionError: a step does not divide the span, or an option is out of range.
     """
-    steps = checked_ladder(dts)
     t0, t1 = (float(end) for end in t_span)
-    _check_divides(steps, t0, t1)
+    steps = checked_divisors(dts, t0, t1)
     claimed = float(get_method(method).order) if expected is None else expected
-
-    def final_state(dt: float) -> Tensor:
-        settings = {"max_steps": round((t1 - t0) / dt) + 1, **options, "progress": False}
-        with torch.no_grad():
-            return solve(f, y0, t_span=(t0, t1), dt=dt, method=method, **settings).y[-1]
-
-    reference_error, kind = 0.0, "exact solution"
+    if exact is not None and reference_method is not None:
+        raise OptionError("exact= and reference_method= are two references; give one of them")
+    runs = FixedSteps(f, y0, (t0, t1), options)
+    start = runs.state(y0)
+    origin = Provenance(f, start, method=method, norm=norm, t_span=(t0, t1), reference_method=reference_method)
     if exact is not None:
-        reference = _as_state(f, exact(t1))
+        reference = Reference(runs.state(exact(t1)), 0.0, "exact solution")
     else:
-        ratio = reference_ratio(claimed)
-        reference = final_state(steps[-1] / ratio)
-        # e(2 dt) - e(dt) = (2^p - 1) e(dt) >= e(dt) for p >= 1: a safe estimate that does not rely on the claim
-        reference_error = error_size(final_state(2 * steps[-1] / ratio), reference, norm)
-        kind = f"reference by the same method, {ratio} times finer,"
-    errors = []
-    with ProgressBar("time convergence", progress) as bar:
-        for position, dt in enumerate(steps):
-            errors.append(_level(final_state, reference, dt, norm))
-            bar(sum(1 / dt for dt in steps[: position + 1]) / sum(1 / dt for dt in steps))
-    fit = fit_order(steps, errors, expected=claimed, floor=floor, confidence=confidence)
-    result = convergence_result(fit, "dt", reference_error=reference_error, reference=kind)
-    result.dataset.attrs.update(method=method, norm=norm)
-    return result
-
-
-def reference_ratio(order: float) -> int:
-    """How many times finer a reference must be for its error estimate to stay below 1 % of the finest error.
-
-    The estimate is ``(2^p - 1) r^-p`` of the finest error at ratio r; a power of two, at least 16.
-    """
-    needed = (2 * (2**order - 1) / REFERENCE_SHARE) ** (1 / order)
-    return max(FINER, 2 ** math.ceil(math.log2(needed)))
-
-
-def _level(final_state: Callable[[float], Tensor], reference: Tensor, dt: float, norm: str) -> float:
-    try:
-        return error_size(final_state(dt), reference, norm)
-    except SolveFailed:
-        return math.nan  # a step too coarse to survive is a level without an error
-
-
-def _as_state(f: Any, given: Any) -> Tensor:
-    if isinstance(f, FieldEquation):
-        return f.pack(given)
-    return torch.as_tensor(given)
-
-
-def _check_divides(steps: Sequence[float], t0: float, t1: float) -> None:
-    for dt in steps:
-        count = (t1 - t0) / dt
-        if not (count > 0.5 and abs(count - round(count)) <= 1e-9 * count):
-            raise OptionError(
-                f"dt = {dt:g} does not divide the span of {t1 - t0:g}, so its last step would be shorter; "
-                f"take for example {(t1 - t0) / max(1, round(count)):.10g}"
-            )
+        other = reference_method or method
+        order = min(claimed, float(get_method(other).order)) if other == method else float(get_method(other).order)
+        reference = finer_reference(lambda dt: runs.final(other, dt), steps[-1], order, norm, reference_method)
+    errors = run_ladder(
+        "time convergence", steps, lambda dt: error_size(runs.final(method, dt), reference.value, norm), progress
+    )
+    fit = fit_order(
+        steps,
+        errors,
+        expected=claimed,
+        floor=floor,
+        confidence=confidence,
+        stage_order=stage_order,
+        stiffness=stiffness,
+    )
+    return convergence_result(
+        fit,
+        "dt",
+        reference_error=reference.error,
+        reference=reference.kind,
+        provenance=origin.attributes(nfev=runs.nfev),
+    )

@@ -7,9 +7,17 @@ import matplotlib
 import matplotlib.ticker
 import numpy as np
 import torch
+from figures.convergence import convergence_verdicts
+from figures.dispersion_relation import dispersion_relation
+from figures.energy import energy
 from figures.events import poincare, spikes
+from figures.invariants import lotka_volterra_invariant
+from figures.lyapunov import lorenz_exponents
+from figures.stability import stability_of_a_front
+from figures.trained_report import trained_layer
 from figures.training import training
 from figures.work_precision import work_precision
+from figures.work_precision_study import work_precision_study
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -234,6 +242,14 @@ if __name__ == "__main__":
     spectral()
     masks()
     work_precision(FOLDER)
+    work_precision_study(FOLDER)
     spikes(FOLDER)
     poincare(FOLDER)
     training(FOLDER)
+    lotka_volterra_invariant(FOLDER)
+    energy(FOLDER)
+    convergence_verdicts(FOLDER)
+    dispersion_relation(FOLDER)
+    lorenz_exponents(FOLDER)
+    trained_layer(FOLDER)
+    stability_of_a_front(FOLDER)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor
 
 from fieldsolver.equations import FieldEquation, build
 from fieldsolver.equations.grammar import Scope, parse_expression
 from fieldsolver.equations.graph import Comparison, Depends, Node
-from fieldsolver.equations.lowering import Lowering
+from fieldsolver.equations.lowering import Layout, Lowering
 from fieldsolver.errors import EquationError, EquationTypeError
 
 
@@ -22,6 +24,7 @@ class Energy:
 
     Attributes:
         density: its graph.
+        weights: of the grid, ``(*grid)``.
         moves_by_itself: E can change while the state does not: the density or a wall depends on time.
 
     Raises:
@@ -37,9 +40,18 @@ class Energy:
         self.density = _checked(parse_expression(text, scope_of(equation)), text)
         walls = [node for sides in equation.layout.wall_values.values() for node in sides.values()]
         self.moves_by_itself = any(node.depends & Depends.TIME for node in (self.density, *walls))
-        lowering = Lowering(equation.layout)
+        self._adopt(equation.layout)
+
+    def _adopt(self, layout: Layout) -> None:
+        lowering = Lowering(layout)
         self._tape = lowering.finish([lowering.compile(self.density)])
-        self._weights = equation.layout.weights()
+        self.weights = layout.weights()
+
+    def within(self, layout: Layout) -> Energy:
+        """The same energy with the walls of another layout."""
+        other = copy.copy(self)
+        other._adopt(layout)
+        return other
 
     def __call__(self, t: Tensor, y: Tensor) -> Tensor:
         """Energy ``(*lead)`` of states ``(*lead, C, *grid)`` at times that broadcast with ``(*lead)``."""
@@ -50,7 +62,7 @@ class Energy:
 
     def integral(self, values: Tensor) -> Tensor:
         """Sum over components and weighted sum over the grid: ``(*lead, c, *grid)`` to ``(*lead)``."""
-        weighted = values * self._weights.to(values.device)
+        weighted = values * self.weights.to(values.device)
         return weighted.flatten(start_dim=values.dim() - 1 - self.equation.dimension).sum(dim=-1)
 
     def gradient(self, t: Tensor, y: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The energy of a solution over time, as numbers."""
+"""The energy of states over time, as numbers."""
 
 from __future__ import annotations
 
@@ -19,11 +19,14 @@ CHUNK = 2**18
 
 @dataclass(frozen=True)
 class EnergyRecord:
-    """An energy over time; arrays are ``(T, B)``, `budget` is ``(K, T, B)``.
+    """An energy over time; arrays are ``(T, B)``, `budget` and `boundary` are ``(K, T, B)``.
 
     Attributes:
+        by_component: `budget` by component of the state, ``(K, C, T, B)``.
+        boundary: the part of `budget` that comes through the walls.
         scale: size of the summed contributions, against which round-off is measured.
-        drift_rel: ``(E - E(0))/|E(0)|``.
+        reference: ``|E(0)|``, or the largest ``|E|`` of a sample that starts at zero, ``(B,)``.
+        drift_rel: ``(E - E(0))/reference``.
         drifts: linear drift of `drift_rel`, one per sample.
         rise: increase since the save point before.
         epsilon: machine epsilon of the state.
@@ -33,7 +36,10 @@ class EnergyRecord:
     energy: Floats
     rate: Floats
     budget: Floats
+    by_component: Floats
+    boundary: Floats
     scale: Floats
+    reference: Floats
     drift_rel: Floats
     drifts: list[Drift]
     rise: Floats
@@ -64,7 +70,8 @@ def observe(
         return np.asarray(torch.cat([getattr(piece, name) for piece in pieces], dim=dim).cpu().numpy())
 
     t, values = times.cpu().numpy(), joined("energy")
-    drift_rel = (values - values[0]) / _reference(values)
+    reference = _reference(values)
+    drift_rel = (values - values[0]) / reference
     drifts = [linear_drift(t, column, confidence) for column in drift_rel.T]
     rise = np.zeros_like(values)
     rise[1:] = np.maximum(np.diff(values, axis=0), 0.0)
@@ -73,7 +80,10 @@ def observe(
         energy=values,
         rate=joined("rate"),
         budget=joined("terms", dim=1),
+        by_component=joined("by_component", dim=2),
+        boundary=joined("boundary", dim=1),
         scale=joined("scale"),
+        reference=reference,
         drift_rel=drift_rel,
         drifts=drifts,
         rise=rise,

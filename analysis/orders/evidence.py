@@ -17,6 +17,19 @@ FEW_SLOPES = 4
 
 
 @dataclass(frozen=True)
+class Stiffness:
+    """What a stiff problem may do to a method: reduce its order towards the stage order.
+
+    Attributes:
+        stage_order: q, the order to which every stage is accurate.
+        rate: the largest rate of the problem, in units of 1/h.
+    """
+
+    stage_order: float
+    rate: float
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Everything the rules look at; see `OrderFit` for the common fields.
 
@@ -24,6 +37,7 @@ class Evidence:
         first_stagnant: first level of the tail that no longer converges; the number of levels if there is none.
         met: error level of that tail, or 0.
         declared: the floor the user gave, or None.
+        stiff: what is known about stiffness, or None.
     """
 
     h: Floats
@@ -37,6 +51,7 @@ class Evidence:
     hi: float
     expected: float | None
     confidence: float
+    stiff: Stiffness | None = None
 
     @property
     def half_width(self) -> float:

@@ -11,9 +11,10 @@ import numpy as np
 from fieldsolver.errors import OptionError
 from fieldsolver.results import Verdict
 
-from .evidence import Evidence
+from .evidence import Evidence, Stiffness
 from .model_fit import RELATIVE_NOISE, ModelFit, fit_model
 from .models import MODELS, Floats
+from .profile_interval import profile_interval
 from .verdict import judge
 
 STAGNATION_ORDER = 0.3
@@ -35,7 +36,9 @@ class OrderFit:
         local_order: slope between a level and the one before it; NaN for the first and where an error is 0 or NaN.
         fit: the chosen law, or None when fewer than three levels were usable.
         aicc: by name, of the candidates that the number of levels allows, up to one that fits exactly.
-        order_lo, order_hi: confidence interval of the order (Student's t, linearised).
+        order_lo, order_hi: confidence interval of the order, averaged over the candidates; see `profile_interval`.
+        linear_lo, linear_hi: the interval of the chosen law alone, linearised (Student's t): what the other would be if
+            the law were known.
         floor: declared, met by the finest levels, or fitted; 0 when there is none.
         expected, confidence: as asked.
         status, reason: the verdict.
@@ -49,6 +52,8 @@ class OrderFit:
     aicc: dict[str, float]
     order_lo: float
     order_hi: float
+    linear_lo: float
+    linear_hi: float
     floor: float
     expected: float | None
     confidence: float
@@ -68,6 +73,9 @@ def fit_order(
     expected: float | None = None,
     floor: float | None = None,
     confidence: float = 0.95,
+    stage_order: float | None = None,
+    stiffness: float | None = None,
+    order_noise: float = 0.0,
 ) -> OrderFit:
     """Fit ``e = C h^p (1 + a h^q) + floor`` to a ladder of errors and judge the order p.
 
@@ -77,21 +85,29 @@ def fit_order(
         expected: the order that is claimed, or None to measure it.
         floor: a known floor; levels within ten times of it are left out. None looks for one.
         confidence: of the interval of p.
+        stage_order: of a method whose order may be reduced by stiffness to something between it and `expected`; needs
+            `stiffness`.
+        stiffness: the largest rate of the problem, in units of 1/h; it is stiff where ``h * stiffness`` exceeds 1.
+        order_noise: standard error that the errors bring along, such as that of a Monte Carlo estimate; widens the
+            interval in quadrature.
 
     Raises:
         OptionError: lengths differ, h does not decrease, an error is negative, or an option is out of range.
     """
-    steps, values = _checked(h, errors)
     _check_options(expected, floor, confidence)
-    first_stagnant = _stagnation(steps, values)
-    met = _floor_met(values, first_stagnant)
-    known = max(floor or 0.0, met)
-    used = np.isfinite(values) & (values > ABOVE_FLOOR * known) & (values > 0)
-    used[first_stagnant:] = False
+    stiff = _checked_stiffness(expected, stage_order, stiffness)
+    levels = usable_levels(h, errors, floor)
+    steps, values, used = levels.h, levels.errors, levels.used
+    known = max(floor or 0.0, levels.met)
     fits = _candidates(steps[used], values[used])
     best = min(fits, key=lambda fit: (fit.aicc, fit.model.parameters)) if fits else None
-    lo, hi = _interval(best, confidence)
-    evidence = Evidence(steps, values, used, first_stagnant, met, floor, best, lo, hi, expected, confidence)
+    linear = _linear_interval(best, confidence)
+    lo, hi = math.nan, math.nan
+    if best is not None:
+        lo, hi = _widened(best, profile_interval(fits, steps[used], values[used], confidence), order_noise, confidence)
+    evidence = Evidence(
+        steps, values, used, levels.first_stagnant, levels.met, floor, best, lo, hi, expected, confidence, stiff
+    )
     status, reason = judge(evidence)
     return OrderFit(
         h=steps,
@@ -102,12 +118,46 @@ def fit_order(
         aicc={fit.model.name: fit.aicc for fit in fits},
         order_lo=lo,
         order_hi=hi,
+        linear_lo=linear[0],
+        linear_hi=linear[1],
         floor=known or (best.floor if best is not None else 0.0),
         expected=expected,
         confidence=confidence,
         status=status,
         reason=reason,
     )
+
+
+@dataclass(frozen=True)
+class Levels:
+    """A checked ladder, and which of its levels count.
+
+    Attributes:
+        h, errors: coarse to fine.
+        used: finite, positive, above the floor, before the tail that no longer converges.
+        first_stagnant: first level of that tail; the number of levels if there is none.
+        met: error level of that tail, or 0.
+    """
+
+    h: Floats
+    errors: Floats
+    used: np.ndarray
+    first_stagnant: int
+    met: float
+
+
+def usable_levels(h: Sequence[float] | Floats, errors: Sequence[float] | Floats, floor: float | None) -> Levels:
+    """Check a ladder and leave out what lies on a floor, declared or met.
+
+    Raises:
+        OptionError: lengths differ, h does not decrease, or an error is negative.
+    """
+    steps, values = _checked(h, errors)
+    first_stagnant = _stagnation(steps, values)
+    met = _floor_met(values, first_stagnant)
+    used = np.isfinite(values) & (values > ABOVE_FLOOR * max(floor or 0.0, met)) & (values > 0)
+    used[first_stagnant:] = False
+    return Levels(steps, values, used, first_stagnant, met)
 
 
 def local_orders(h: Floats, errors: Floats) -> Floats:
@@ -128,7 +178,16 @@ def _candidates(h: Floats, errors: Floats) -> list[ModelFit]:
     return fits
 
 
-def _interval(fit: ModelFit | None, confidence: float) -> tuple[float, float]:
+def _widened(fit: ModelFit, ends: tuple[float, float], order_noise: float, confidence: float) -> tuple[float, float]:
+    """The ends after a normal error of the order itself."""
+    from scipy.special import ndtri
+
+    more = float(ndtri(0.5 + confidence / 2)) * order_noise
+    lo, hi = ends
+    return fit.order - math.hypot(fit.order - lo, more), fit.order + math.hypot(hi - fit.order, more)
+
+
+def _linear_interval(fit: ModelFit | None, confidence: float) -> tuple[float, float]:
     """p -+ t s_p with Student's t of n - k degrees of freedom."""
     if fit is None:
         return math.nan, math.nan
@@ -180,3 +239,19 @@ def _check_options(expected: float | None, floor: float | None, confidence: floa
         raise OptionError(f"floor is an error level that is not negative, such as 1e-14, or None; got {floor!r}")
     if not 0 < confidence < 1:
         raise OptionError(f"confidence lies between 0 and 1, such as 0.95; got {confidence!r}")
+
+
+def _checked_stiffness(expected: float | None, stage_order: float | None, stiffness: float | None) -> Stiffness | None:
+    if stage_order is None and stiffness is None:
+        return None
+    if expected is None or stage_order is None or stiffness is None:
+        raise OptionError(
+            "order reduction is judged by expected=, stage_order= and stiffness= (the largest rate of the problem) "
+            f"together; got {expected!r}, {stage_order!r} and {stiffness!r}"
+        )
+    if not (0 < stage_order <= expected and math.isfinite(stiffness) and stiffness >= 0):
+        raise OptionError(
+            f"stage_order lies above 0 and not above the expected {expected:g}, stiffness is a rate that is not "
+            f"negative; got {stage_order!r} and {stiffness!r}"
+        )
+    return Stiffness(float(stage_order), float(stiffness))

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .levenberg import least_squares
 from .models import ErrorModel, Floats, law, log_jacobian
 
 RELATIVE_NOISE = 1e-9
@@ -22,6 +23,9 @@ RELATIVE_NOISE = 1e-9
 
 TRIAL_ORDERS = np.arange(0.25, 12.1, 0.25)
 STARTS = 3
+
+LEAST_CORRECTION = -0.99
+"""Smallest a h^q at the coarsest level: errors stay positive."""
 
 VISIBLE = 3.0
 """Largest a h^q at the finest level; beyond, the leading term is not seen and noise would pose as a low order."""
@@ -38,6 +42,7 @@ class ModelFit:
         residual: root of R/(n - k), relative misfit of one error.
         degrees: n - k.
         aicc: infinite where it does not exist.
+        coarsest: the largest h of the fit.
     """
 
     model: ErrorModel
@@ -49,6 +54,7 @@ class ModelFit:
     residual: float
     degrees: int
     aicc: float
+    coarsest: float
 
     def __call__(self, h: Floats) -> Floats:
         """e(h)."""
@@ -58,36 +64,43 @@ class ModelFit:
 
 def fit_model(model: ErrorModel, h: Floats, errors: Floats) -> ModelFit:
     """Fit one candidate to positive errors, by least squares in the logarithm from several starts."""
-    from scipy.optimize import least_squares
-
     x = h / h.max()  # a is then the correction at the coarsest level, and stays of moderate size
     lower, upper = _bounds(model, x, errors)
+    logs = np.log(errors)
+
+    def residual(theta: Floats) -> tuple[Floats, Floats]:
+        return logs - np.log(law(model, theta, x)), log_jacobian(model, theta, x)
+
     fits = [
-        least_squares(
-            lambda theta: np.log(law(model, theta, x)) - np.log(errors),
-            np.clip(start, lower + 1e-9, upper - 1e-9),
-            jac=lambda theta: log_jacobian(model, theta, x),
-            bounds=(lower, upper),
-            x_scale="jac",
-            xtol=1e-15,
-            ftol=1e-15,
-            gtol=1e-15,
-        )
+        least_squares(residual, np.clip(start, lower + 1e-9, upper - 1e-9), lower, upper)
         for start in _starts(model, x, errors, lower, upper)
     ]
-    best = min(fits, key=lambda fit: fit.cost)
-    return _finished(model, best.x, log_jacobian(model, best.x, x), 2 * best.cost, h)
+    theta, squares = min(fits, key=lambda fit: fit[1])
+    return _finished(model, theta, log_jacobian(model, theta, x), squares, h)
 
 
 def _bounds(model: ErrorModel, x: Floats, errors: Floats) -> tuple[Floats, Floats]:
     """1 + a x^q > 0 on all levels; the leading term is visible on the finest; the floor is below the smallest error."""
     lower, upper = [-np.inf, -5.0], [np.inf, 40.0]
     if model.next_order is not None:
-        lower.append(-0.99)
+        lower.append(LEAST_CORRECTION)
         upper.append(VISIBLE / x.min() ** model.next_order)
     if model.has_floor:
         lower.append(math.log(errors.min()) - 30)
         upper.append(math.log(errors.min()) + 1e-3)
+    return np.array(lower), np.array(upper)
+
+
+def inner_bounds(model: ErrorModel, x: Floats) -> tuple[Floats, Floats]:
+    """The bounds of a and ln(f/C), as far as the model has them, when p is held."""
+    lower: list[float] = []
+    upper: list[float] = []
+    if model.next_order is not None:
+        lower.append(LEAST_CORRECTION)
+        upper.append(VISIBLE / x.min() ** model.next_order)
+    if model.has_floor:
+        lower.append(-300.0)
+        upper.append(0.0)
     return np.array(lower), np.array(upper)
 
 
@@ -138,4 +151,5 @@ def _finished(model: ErrorModel, theta: Floats, jacobian: Floats, squares: float
         residual=math.sqrt(squares / (n - k)),
         degrees=n - k,
         aicc=n * math.log(max(squares / n, RELATIVE_NOISE**2)) + 2 * k + penalty,
+        coarsest=float(coarsest),
     )

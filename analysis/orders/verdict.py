@@ -4,10 +4,12 @@
 2. Errors that stop decreasing before they are small (round-off, or a thousandth of the coarsest): FAIL, or
    INCONCLUSIVE without a claim. Fewer than three levels above the floor: ROUNDOFF_LIMITED; fewer at all: INCONCLUSIVE.
 3. Local slopes that still drift at the finest levels: PRE_ASYMPTOTIC, whatever the fit says.
-4. The whole confidence interval below the claim: FAIL.
-5. The finest level on a floor that was not declared: ROUNDOFF_LIMITED, with the order above the floor.
-6. Half-width of the interval of 0.15 or more: INCONCLUSIVE.
-7. |p - expected| < 0.15: PASS; lower: FAIL; higher: INCONCLUSIVE, the problem does not exercise the claim.
+4. The whole confidence interval below the claim, the order not below the stage order, and steps too long for the
+   fastest mode: ORDER_REDUCTION (Hairer and Wanner II, section IV.15).
+5. The whole confidence interval below the claim: FAIL.
+6. The finest level on a floor that was not declared: ROUNDOFF_LIMITED, with the order above the floor.
+7. Half-width of the interval of 0.15 or more: INCONCLUSIVE.
+8. |p - expected| < 0.15: PASS; lower: FAIL; higher: INCONCLUSIVE, the problem does not exercise the claim.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ FAR_BELOW = 1e-3
 
 def judge(evidence: Evidence) -> tuple[Verdict, str]:
     """The verdict and one sentence of reason."""
-    for rule in (_unusable, _stagnant, _too_few, _drifting, _clearly_lower, _on_floor, _too_wide):
+    for rule in (_unusable, _stagnant, _too_few, _drifting, _reduced, _clearly_lower, _on_floor, _too_wide):
         found = rule(evidence)
         if found is not None:
             return found
@@ -94,6 +96,23 @@ def _drifting(evidence: Evidence) -> tuple[Verdict, str] | None:
         Verdict.PRE_ASYMPTOTIC,
         f"the local order drifts from {slopes[0]:.2f} to {slopes[-1]:.2f} (extrapolated: {fit.order:.2f}); "
         f"{evidence.next_levels()}",
+    )
+
+
+def _reduced(evidence: Evidence) -> tuple[Verdict, str] | None:
+    fit, stiff = evidence.fit, evidence.stiff
+    if fit is None or stiff is None or evidence.expected is None or evidence.hi >= evidence.expected - TOLERANCE:
+        return None
+    if fit.order <= stiff.stage_order - TOLERANCE:
+        return None
+    finest = float(evidence.h[evidence.used][-1])
+    if finest * stiff.rate <= 1:
+        return None
+    return (
+        Verdict.ORDER_REDUCTION,
+        f"{evidence.measured()}, between the stage order {stiff.stage_order:g} and the order {evidence.expected:g}: "
+        f"the problem is stiff at these steps (h times the fastest rate is {finest * stiff.rate:.2g} at the finest); "
+        f"the full order needs h well below {1 / stiff.rate:.2g}, or a method of higher stage order",
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ Complex = NDArray[np.complex128]
 Floats = NDArray[np.float64]
 
 
+@runtime_checkable
 class Scheme(Protocol):
     """The linear theory of a method: explicit, implicit, multistep, IMEX, exponential, splitting, stochastic.
 
@@ -22,7 +23,7 @@ class Scheme(Protocol):
             ``"splitting"``, ``"symplectic"`` or ``"stochastic"``.
         order: of the method; strong order for stochastic ones.
         parts: the arguments of `factor` in their order, ``("f",)``, ``("explicit", "implicit")``,
-            ``("nonlinear", "linear")``, ``("drift", "noise")``.
+            ``("nonlinear", "linear")``, ``("first", "second")``, ``("drift", "noise")``; the noise is |mu|^2.
         evaluations: of the right-hand side per step.
         solves: linear systems per step, 0 for explicit methods.
         source: where coefficients or formulas come from.
@@ -55,7 +56,7 @@ class Scheme(Protocol):
         ...
 
     def growth(self, *z: Complex) -> Floats:
-        """The largest modulus among all factors (parasitic roots too); mean-square growth for stochastic ones."""
+        """The largest modulus among all factors (parasitic roots too); for stochastic ones that of E|y|^2."""
         ...
 
     def largest_step(self, *eigenvalues: Complex) -> StepBound:
@@ -69,7 +70,7 @@ class Scheme(Protocol):
 
     def facts(self) -> Mapping[str, float | bool]:
         """Constants: real_interval, imaginary_interval, and what the family has: alpha (degrees), a_stable, l_stable,
-        limit_at_infinity, ssp, stage_order."""
+        limit_at_infinity, growth_boundary, ssp, stage_order, beta and stages (stabilised), negative_substeps."""
         ...
 
 
@@ -80,7 +81,9 @@ class StepBound:
     Attributes:
         dt: infinite when every step is stable, 0 when none is.
         binding: position of the mode that sets it; -1 when none does.
-        certificate: ``"exact"`` (the boundary comes from exact arithmetic), ``"bounded"``, ``"empirical"``.
+        certificate: ``"exact"``: the boundary comes from exact arithmetic, which takes floating-point eigenvalues at
+            their word. ``"bounded"``: so it does for the binding mode, but other modes were only looked at, or
+            coefficients are rounded. ``"empirical"``: found by looking.
     """
 
     dt: float

@@ -143,7 +143,7 @@ def heat_exact(t, x):
 
 @pytest.mark.parametrize("order", [2, 4])
 def test_the_order_of_the_laplacian(order):
-    result = grid_convergence(lambda n: heat(n, order), heat_exact, [24, 48, 96, 192], t_span=(0, 0.1))
+    result = grid_convergence(lambda n: heat(n, order), [24, 48, 96, 192], exact=heat_exact, t_span=(0, 0.1))
     assert result.status is Verdict.PASS, result.reason
     assert float(result["expected"]) == order
 
@@ -151,19 +151,21 @@ def test_the_order_of_the_laplacian(order):
 def test_a_wrong_stencil_coefficient_fails(monkeypatch):
     right = ghost_layers.derivative
     monkeypatch.setattr(ghost_layers, "derivative", lambda values, **options: 1.01 * right(values, **options))
-    result = grid_convergence(heat, heat_exact, [12, 24, 48, 96], t_span=(0, 0.3))
+    result = grid_convergence(heat, [12, 24, 48, 96], exact=heat_exact, t_span=(0, 0.3))
     assert not result.status.holds
 
 
 def test_a_ladder_that_measures_the_time_integration_decides_nothing():
-    result = grid_convergence(lambda n: heat(n, 4), heat_exact, [16, 24, 32], t_span=(0, 0.3), method="euler", dt=0.01)
+    result = grid_convergence(
+        lambda n: heat(n, 4), [16, 24, 32], exact=heat_exact, t_span=(0, 0.3), method="euler", dt=0.01
+    )
     assert result.status is Verdict.INCONCLUSIVE
     assert "time integration" in result.reason
 
 
 def test_grids_must_become_finer_before_anything_is_solved():
     with pytest.raises(fs.OptionError, match="coarse to fine"):
-        grid_convergence(heat, heat_exact, [24, 12], t_span=(0, 1))
+        grid_convergence(heat, [24, 12], exact=heat_exact, t_span=(0, 1))
 
 
 # ------------------------------------------------------------------------------------------ results and errors

@@ -188,6 +188,7 @@ def test_a_wall_that_moves_does_work_of_its_own():
     result = energy(equation, states(times, torch.stack(rows)))
     assert result.status is Verdict.PASS, result.reason
     assert result["term"].values[-1] == budget_module.OWN_TIME
+    assert result["role"].values[-1] == "boundary"
     slope = (result["energy"].values[2] - result["energy"].values[0]) / 2e-4
     assert float(result["rate"][1]) == pytest.approx(slope, rel=1e-6)
 

@@ -2,13 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from fieldsolver.analysis import grid_convergence_index
+from fieldsolver.analysis import discretisation_uncertainty, grid_convergence_index
 from fieldsolver.errors import OptionError
-from fieldsolver.results import Verdict
+from fieldsolver.results import AnalysisResult, Verdict
 
 R = math.sqrt(4500 / 980)  # 2.142857
 
@@ -92,3 +93,99 @@ def test_the_verdicts(values, status):
 def test_bad_grids_are_refused_in_one_sentence(values, h, options, sentence):
     with pytest.raises(OptionError, match=sentence):
         grid_convergence_index(values, h, **options)
+
+
+def test_the_index_has_a_band_a_picture_and_a_file(tmp_path):
+    result = grid_convergence_index((0.97050, 0.96854, 0.96178), (1, 2, 4), expected=2)
+    assert float(result["extrapolated_lo"]) < float(result["extrapolated"]) < float(result["extrapolated_hi"])
+    for name, variable in result.dataset.variables.items():
+        assert variable.attrs["units"], name
+        assert variable.attrs["long_name"], name
+    for again in (
+        AnalysisResult.from_netcdf(result.to_netcdf(tmp_path / "index.nc")),
+        AnalysisResult.from_zarr(result.to_zarr(tmp_path / "index.zarr")),
+    ):
+        assert again.status is result.status
+        again.plot("dark")
+    for values in ((1.0, 1.2, 1.15), (1.0, 1.0, 1.2), CELIK[2][0]):
+        grid_convergence_index(values, (1, 2, 4)).plot()
+
+
+# ------------------------------------------------------------------ four grids and more: Eca and Hoekstra 2014
+
+SIZES = np.array([1.0, 1.25, 1.6, 2.0, 2.5]) / 10
+
+
+@pytest.mark.parametrize("p", [0.7, 1.0, 1.5, 2.0])
+def test_a_power_law_without_scatter_has_the_index_of_three_grids(p):
+    """sigma = 0, so U = 1.25 |phi_1 - phi_0|, which is Roache's index."""
+    phi = 3.0 + 0.2 * SIZES**p
+    result = discretisation_uncertainty(phi, SIZES, expected=p)
+    assert result.status is Verdict.PASS, result.reason
+    assert float(result["order"]) == pytest.approx(p, abs=1e-5)
+    assert float(result["extrapolated"]) == pytest.approx(3.0, abs=1e-7)
+    assert float(result["uncertainty"][0]) == pytest.approx(1.25 * 0.2 * SIZES[0] ** p, rel=1e-4)
+    three = grid_convergence_index(phi[:3], SIZES[:3])
+    assert float(result["uncertainty"][0]) == pytest.approx(float(three["gci_fine"]) * phi[0], rel=1e-4)
+
+
+def test_an_order_beyond_the_formal_one_is_not_believed():
+    """The procedure falls back to first or second order and a factor of 3 where p > 2.1."""
+    result = discretisation_uncertainty(3.0 + 5 * SIZES**4, SIZES, expected=2)
+    assert result.status is Verdict.PRE_ASYMPTOTIC
+    assert float(result["order"]) == 2
+    assert float(result["fitted_order"]) == pytest.approx(4, abs=1e-4)
+    assert float(result["safety_factor"]) == 1.25  # second order lies below 2.1
+
+
+def test_values_that_scatter_as_much_as_they_change_decide_nothing():
+    phi = 3.0 + 1e-4 * np.array([1.0, -1.0, 1.0, -1.0, 1.0])
+    result = discretisation_uncertainty(phi, SIZES, expected=2)
+    assert result.status is Verdict.INCONCLUSIVE
+    assert "scatter" in result.reason
+    assert float(result["uncertainty"][0]) >= 3 * np.abs(phi[0] - result["fitted"][0])
+
+
+def test_the_band_holds_the_truth_of_noisy_grids():
+    """About 95 %, as its authors found."""
+    generator = np.random.default_rng(4)
+    held = []
+    for _ in range(60):
+        phi = 1.0 + 0.5 * SIZES**2 + 2e-4 * generator.standard_normal(SIZES.size)
+        result = discretisation_uncertainty(phi, SIZES)
+        held.append(float(result["extrapolated_lo"]) <= 1.0 <= float(result["extrapolated_hi"]))
+    assert np.mean(held) >= 0.9
+
+
+def test_equal_values_are_degenerate():
+    result = discretisation_uncertainty([2.0] * 4, [1, 2, 3, 4], expected=2)
+    assert result.status is Verdict.DEGENERATE
+    result.plot()
+
+
+def test_the_band_has_a_picture_and_a_file(tmp_path):
+    result = discretisation_uncertainty(1 + 0.5 * SIZES**2, SIZES, expected=2)
+    for name, variable in result.dataset.variables.items():
+        assert variable.attrs["units"], name
+        assert variable.attrs["long_name"], name
+    for again in (
+        AnalysisResult.from_netcdf(result.to_netcdf(tmp_path / "band.nc")),
+        AnalysisResult.from_zarr(result.to_zarr(tmp_path / "band.zarr")),
+    ):
+        assert again.status is result.status
+        again.plot("dark")
+
+
+@pytest.mark.parametrize(
+    ("values", "h", "expected", "sentence"),
+    [
+        ((1, 2, 3), (1, 2, 3), 2, "4 or more"),
+        ((1, 2, 3, 4), (1, 2, 3, 3), 2, "different size"),
+        ((1, 2, 3, 4), (1, 2, 3), 2, "equally many"),
+        ((1, 2, 3, math.inf), (1, 2, 3, 4), 2, "finite"),
+        ((1, 2, 3, 4), (1, 2, 3, 4), 4, "order up to 2"),
+    ],
+)
+def test_bad_sets_of_grids_are_refused(values, h, expected, sentence):
+    with pytest.raises(OptionError, match=sentence):
+        discretisation_uncertainty(values, h, expected=expected)

@@ -20,6 +20,8 @@ from fieldsolver.kernels.partitioning.complete_differencing import TwoWaySearch
 from fieldsolver.kernels.partitioning.complete_greedy import OBJECTIVES, ManyWaySearch, objective_of, part_sums
 from fieldsolver.kernels.partitioning.differencing import many_way, two_way
 from fieldsolver.kernels.partitioning.differencing_loop import difference_pairs, tree_sides
+from fieldsolver.kernels.partitioning.many_way_differencing import ManyWayDifferencing
+from fieldsolver.kernels.partitioning.pairs_of_parts import rebalanced
 from fieldsolver.results import Verdict, VerdictNotReached
 
 
@@ -218,7 +220,66 @@ def test_large_integers_take_the_same_search(values: list[int], parts: int) -> N
     assert searches[0].nodes == searches[1].nodes
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    weights=st.lists(st.one_of(st.integers(0, 9), st.integers(0, 10**9)), min_size=3, max_size=7),
+    parts=st.integers(2, 4),
+    objective=st.sampled_from(OBJECTIVES),
+)
+def test_complete_differencing_in_many_parts_finds_the_optimum(weights: list[int], parts: int, objective: str) -> None:
+    parts = min(parts, len(weights))
+    searches = [
+        ManyWayDifferencing(np.array(weights, dtype=kind), parts, objective, np.zeros(len(weights), dtype=np.int64))
+        for kind in (np.int64, object)
+    ]
+    best = brute_force(weights, parts, objective)
+    for search in searches:
+        search.run(10**6)
+        assert search.finished
+        assert search.best == best
+        assert objective_of(part_sums(search.values, search.assignment, parts), objective) == best
+    assert searches[0].nodes == searches[1].nodes
+
+
+def test_complete_differencing_improves_on_differencing_soon() -> None:
+    values = np.random.default_rng(0).integers(0, 2**40, 60)
+    search = ManyWayDifferencing(values, 4, "difference", many_way(values.tolist(), 4))
+    first = search.best
+    search.run(50_000)
+    assert search.nodes == 50_000
+    assert search.best < first / 10
+
+
+def test_many_numbers_of_one_size() -> None:
+    """Complete differencing hardly improves on the 603 of differencing: its last decisions change too little."""
+    values = np.arange(800, 1200)
+    start = many_way(values.tolist(), 7)
+    search = ManyWayDifferencing(values, 7, "difference", start)
+    search.run(1_000)
+    assert search.best < 603
+    result = partition(values, 7, most_nodes=50_000, time_limit=60)
+    assert result.status is Verdict.OPTIMAL  # the total is no multiple of 7
+    assert int(result["value"]) == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(weights=st.lists(st.integers(0, 99), min_size=4, max_size=30), parts=st.integers(2, 4))
+def test_rebalancing_makes_no_objective_worse(weights: list[int], parts: int) -> None:
+    values = np.array(weights)
+    start = many_way(weights, parts)
+    assignment, _ = rebalanced(values, start, parts, lambda visited: 10**6 - visited)
+    for objective in OBJECTIVES:
+        before, after = (objective_of(part_sums(values, one, parts), objective) for one in (start, assignment))
+        assert after <= before
+
+
 def test_a_search_in_pieces_is_the_search() -> None:
+    many = np.random.default_rng(4).integers(1, 2**20, 11)
+    at_once, by_and_by = (ManyWayDifferencing(many, 3, "largest", many_way(many.tolist(), 3)) for _ in range(2))
+    at_once.run(10**7)
+    while not by_and_by.finished:
+        by_and_by.run(11)
+    assert (at_once.best, at_once.nodes) == (by_and_by.best, by_and_by.nodes)
     values = np.random.default_rng(1).integers(1, 2**30, 18)
     whole, pieces = TwoWaySearch(values), TwoWaySearch(values)
     whole.run(10**7)
@@ -292,7 +353,9 @@ def test_arrays_and_tensors() -> None:
         ([1, 2], 2, {"time_limit": -1}, "time_limit"),
         ([1, 2], 2, {"most_nodes": -1}, "most_nodes"),
         ([1, 2, 3], 3, {"capacities": [1, 2]}, "2 entries for 3 parts"),
-        ([7, 5, 3, 3], 3, {"method": "four_lists", "balanced": True}, "2 parts without limits"),
+        ([7, 5, 3, 3], 3, {"method": "four_lists", "balanced": True}, "knows no limits"),
+        ([7, 5, 3, 3], 3, {"method": "four_lists"}, "splits into 2 parts"),
+        ([*range(9)], 8, {"method": "complete_differencing"}, "at most 7 parts"),
         ([*range(1, 62)], 2, {"method": "four_lists"}, "at most 50"),
     ],
 )

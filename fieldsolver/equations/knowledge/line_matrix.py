@@ -72,6 +72,16 @@ def line_size(layout: Layout, field: str, axis: int, kind: Chain) -> float:
     return float(np.linalg.norm(_scaled(grid, layout.schemes[axis], _ends(layout, field, axis), kind), 2))
 
 
+def line_stencil(layout: Layout, field: str, axis: int, kind: int | str) -> tuple[list[int], np.ndarray]:
+    """The unknowns of one axis, and the moduli ``(n, n)`` of the entries that belong to its norm.
+
+    The larger of an entry and its mirror image is taken, so that row sums bound those of both parts of the matrix.
+    """
+    grid = line_of(layout.required_grid(), axis)
+    entries = np.abs(_scaled(grid, layout.schemes[axis], _ends(layout, field, axis), kind))
+    return line_points(layout, field, axis), np.maximum(entries, entries.T)
+
+
 def wall_response(layout: Layout, field: str, axis: int, end: int, kind: int | str) -> float:
     """Largest effect of a unit of boundary data at one end: the operator on a field of zeros."""
     grid = line_of(layout.required_grid(), axis, at_most=NORM_POINTS)

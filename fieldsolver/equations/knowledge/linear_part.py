@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,9 @@ import torch
 
 from fieldsolver.errors import listing
 
+from ..build import number
 from ..graph import (
+    Depends,
     MatrixSymbol,
     Node,
     ParameterSymbol,
@@ -24,6 +26,7 @@ from .affine import LinearTerm, Remainder, split
 from .chains import chain_bound, multiplies
 from .domains import modes, operator_bound, transform_of
 from .spectra import AxisModes, Bound, absorbs, operator_symbol
+from .varying_coefficients import Box, Varying, row_box
 from .widening import widened
 
 if TYPE_CHECKING:
@@ -88,10 +91,13 @@ def linear_part(equation: FieldEquation, t: float = 0.0) -> LinearPart:
             bound = damped(equation, bound, linear, values)
             return LinearPart(tuple(reports), widened(equation, bound, values), None, _transforms(equation))
         if any(report.kind in ("nonlocal", "advection") for report in reports):
+            added = widened(equation, Bound("exact", 0.0, 0.0, 0.0), values)
+            if added.radius > 0 and not _is_normal(equation, linear):
+                bound = _sum_of_terms(equation, linear, values, "", alone=False)
             return LinearPart(tuple(reports), widened(equation, bound, values), None, _transforms(equation))
         return LinearPart(tuple(reports), bound, eigenvalues, _transforms(equation))
-    bounds = [report.bound for report in reports if report.bound is not None]
-    total = widened(equation, _sum_bounds(bounds, linear, obstacle), values)
+    alone = not any(report.kind in ("nonlocal", "advection") for report in reports)
+    total = widened(equation, _sum_of_terms(equation, linear, values, obstacle, alone=alone), values)
     return LinearPart(tuple(reports), total, None, _transforms(equation))
 
 
@@ -337,23 +343,60 @@ def _scale(bound: Bound, factors: np.ndarray) -> Bound:
     return Bound(bound.kind, min(ends), max(ends), bound.imaginary * float(np.abs(factors).max()), bound.reason)
 
 
-def _sum_bounds(bounds: Sequence[Bound], linear: Sequence[LinearTerm], reason: str) -> Bound:
-    """Terms of one equation add; couplings between fields count with their modulus (block Gershgorin)."""
-    rows: dict[str, list[float]] = {}
-    for bound, term in zip(bounds, linear, strict=True):
-        row = rows.setdefault(term.row, [0.0, 0.0, 0.0])
-        if term.is_diagonal:
-            row[0] += bound.lowest
-            row[1] += bound.highest
-            row[2] += bound.imaginary
-        else:
-            row[0] -= bound.radius
-            row[1] += bound.radius
-            row[2] += bound.radius
+def _sum_of_terms(
+    equation: FieldEquation, linear: Sequence[LinearTerm], values: CoefficientValues, reason: str, *, alone: bool
+) -> Bound:
+    """Terms of one equation add; couplings between fields count with their norm (block Gershgorin)."""
+    rows: dict[str, list[LinearTerm]] = {}
+    for term in linear:
+        rows.setdefault(term.row, []).append(term)
     if not rows:
         return Bound("exact", 0.0, 0.0, 0.0)
-    columns = list(zip(*rows.values(), strict=True))
+    alone = alone and not _is_coupled(linear)
+    boxes = []
+    for row, terms in rows.items():
+        own = [_varying(equation, term, values) for term in terms if term.is_diagonal]
+        box = row_box(own, equation.layout.of(row), row, alone=alone)
+        radius = sum(_norm(equation, term, values) for term in terms if not term.is_diagonal)
+        boxes.append((box.lowest - radius, box.highest + radius, box.imaginary + radius))
+    columns = list(zip(*boxes, strict=True))
     return Bound("upper", min(columns[0]), max(columns[1]), max(columns[2]), reason)
+
+
+def _is_normal(equation: FieldEquation, linear: Sequence[LinearTerm]) -> bool:
+    """Whether eigenvalues tell the numerical range, to which other terms may be added."""
+    kinds = [operator_bound(equation, term.field, name).kind for term in linear for name in term.operators]
+    return not _is_coupled(linear) and all(kind == "exact" for kind in kinds)
+
+
+def _varying(equation: FieldEquation, term: LinearTerm, values: CoefficientValues) -> Varying:
+    """A term that acts on its own field, with its operators and its coefficient apart."""
+    bound = _operators_bound(equation, term, values)
+    own = values.of(term.row)
+    inside = term.inside is not None
+    return Varying(
+        coefficient=np.asarray(own(term.coefficient)),
+        operators=term.operators,
+        box=Box(bound.lowest, bound.highest, bound.imaginary),
+        varies=bool(term.coefficient.depends & Depends.SPACE),
+        is_plain=not inside,
+    )
+
+
+def _operators_bound(equation: FieldEquation, term: LinearTerm, values: CoefficientValues) -> Bound:
+    """The operators of a term with what stands inside them, without the coefficient in front."""
+    if len(term.operators) == 1 and term.inside is None:
+        return operator_bound(equation, term.field, term.operators[0])
+    return term_bound(equation, replace(term, coefficient=number(1), matrix=None), values)
+
+
+def _norm(equation: FieldEquation, term: LinearTerm, values: CoefficientValues) -> float:
+    """A bound on the norm of a coupling."""
+    bound = _operators_bound(equation, term, values)
+    scale = float(np.abs(values.of(term.row)(term.coefficient)).max())
+    if term.matrix is not None:
+        scale *= float(np.linalg.norm(values(term.matrix), 2, axis=(-2, -1)).max())
+    return scale * Box(bound.lowest, bound.highest, bound.imaginary).norm
 
 
 def _transforms(equation: FieldEquation) -> tuple[str, ...]:

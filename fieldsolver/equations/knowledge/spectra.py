@@ -21,7 +21,7 @@ from fieldsolver.space.schemes import ISOTROPIC_POINTS, Scheme
 from ..lowering import Layout
 from ..vocabulary import OPERATORS
 from .curved_range import curved_range
-from .line_matrix import line_eigenvalues, line_norm, line_range
+from .line_matrix import line_eigenvalues, line_norm, line_range, line_size
 from .masked_range import masked_range
 
 DIFFUSION = "diffusion"
@@ -273,7 +273,7 @@ def _axis_bound(layout: Layout, field: str, axis: int, kind: int | str) -> Bound
         return Bound("upper", *masked_range(layout, field, axis, kind), "the numerical range on any mask")
     found = _axis_modes(layout, field, axis, {kind})
     if found is None:
-        radius = line_norm(layout, field, axis, kind)
+        radius = max(line_norm(layout, field, axis, kind), line_size(layout, field, axis, kind))
         lowest, highest = -radius, radius
         return Bound("upper", lowest, highest, radius, f"the norm of {grid_axis(layout, axis)}, which has no transform")
     values = found.eigenvalues(kind)

@@ -67,8 +67,17 @@ class ManyWaySearch:
         self._least = np.zeros(1, dtype=self.values.dtype)
         self.assignment = np.zeros(count, dtype=np.int64)
         if self.start is not None:
-            self.best, self.assignment = self._value(self.start), self.start
-            self._least[0], self._place[2] = self.best, 1
+            self.learn(self.start)
+
+    @property
+    def nodes_apiece(self) -> int:
+        """What a node costs, in nodes of this search."""
+        return 1
+
+    def learn(self, assignment: np.ndarray) -> None:
+        """Take an assignment that keeps the limits as the best so far: only better ones will be looked for."""
+        self.best, self.assignment = self._value(assignment), assignment
+        self._least[0], self._place[2] = self.best, 1
 
     @property
     def bound(self) -> int:

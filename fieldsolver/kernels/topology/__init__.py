@@ -5,6 +5,7 @@ from .batched_linking import BatchedLinking, link_barrier, linking_numbers
 from .gauss_integral import GaussIntegral, gauss_linking_integral, gauss_linking_map, sub_chain_integral
 from .linking_matrix import LinkingMatrix, linking_matrix
 from .linking_number import LinkingNumber, linking_number
+from .periodic import PeriodicLinking, periodic_linking_number
 from .smooth import SmoothCurve, smooth_linking_number
 from .writhe import Ribbon, average_crossing_number, twist, writhe
 
@@ -13,6 +14,7 @@ __all__ = [
     "GaussIntegral",
     "LinkingMatrix",
     "LinkingNumber",
+    "PeriodicLinking",
     "Ribbon",
     "SmoothCurve",
     "average_crossing_number",
@@ -23,6 +25,7 @@ __all__ = [
     "linking_matrix",
     "linking_number",
     "linking_numbers",
+    "periodic_linking_number",
     "smooth_linking_number",
     "sub_chain_integral",
     "twist",

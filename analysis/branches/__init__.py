@@ -1,0 +1,1 @@
+"""Equilibria along a parameter: test functions, bordered Newton iterations, normal forms, continuation."""

@@ -1,0 +1,1 @@
+"""Lyapunov exponents: an orbit with its tangents, their growth, intervals, and the checks."""
