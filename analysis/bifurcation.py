@@ -17,7 +17,7 @@ from fieldsolver.results import AnalysisResult, Verdict, register_plot
 from .branches.augmented import KINDS, Point, solve_point
 from .branches.dataset import points_dataset
 from .branches.family import Family, PlainFamily, family_of
-from .branches.follow import follow
+from .branches.follow import Branch, follow
 from .branches.normal_form import NormalForm, normal_form
 from .modes.linearise import require_scalar
 from .modes.refusals import NoPlaneWaves
@@ -63,7 +63,8 @@ def bifurcation(
         Schema ``bifurcation/1``, dimensions ``point``, ``component``, ``eig``: `value` with `value_error`, `state`,
         `frequency`, `period`, `eig_re/_im`, `transversality`, `coefficient` (the first Lyapunov coefficient of a Hopf
         point), `criticality`, `newton_residual`. PASS: found and simple; DEGENERATE: a coefficient of its normal form
-        vanishes; NOT_FOUND: Newton's method did not get there; NOT_APPLICABLE: uniform states do not stay uniform.
+        vanishes; NOT_FOUND: Newton's method did not get there; NOT_APPLICABLE: uniform states do not stay uniform
+        (walls that hold a field, even at the present state), or the right-hand side has a kink there.
 
     Raises:
         OptionError, ParameterError, StateError: an option, a parameter or a state that cannot be.
@@ -80,6 +81,11 @@ def bifurcation(
         return nothing_found(Verdict.NOT_APPLICABLE, str(refusal), provenance)
     if isinstance(points, str):
         return nothing_found(Verdict.NOT_FOUND, points, provenance)
+    try:
+        for point in points:
+            family.require_sound(point.u, point.p)
+    except NoPlaneWaves as refusal:
+        return nothing_found(Verdict.NOT_APPLICABLE, str(refusal), provenance)
     forms = [normal_form(family, point) for point in points]
     status, reason = _judge(family, points, forms)
     details = provenance.attributes(nfev=family.evaluations)
@@ -98,7 +104,8 @@ def _points(
         found = sorted((point for point in branch.points if point.kind == kind), key=lambda point: point.p)
         return found or (
             f"no {kind} point on the branch through the start between {bounds[0]:g} and {bounds[1]:g} "
-            f"({listing(sorted({point.kind for point in branch.points}))} were met); start on another equilibrium"
+            f"({listing(sorted({point.kind for point in branch.points})) or 'none'} were met){_open(branch)}; start on "
+            "another equilibrium"
         )
     u = equilibrium(family, start, p, is_map=is_map)
     if u is None:
@@ -135,6 +142,12 @@ def equilibrium(family: Family, u: Tensor, p: float, *, is_map: bool) -> Tensor 
     return None
 
 
+def _open(branch: Branch) -> str:
+    """Where stability changes at a point that is not simple."""
+    places = "".join(f", between {low:.6g} and {high:.6g}" for low, high in branch.unresolved)
+    return f"; stability changes{places} where several eigenvalues cross at once" if places else ""
+
+
 def _frequency(family: Family, u: Tensor, p: float) -> float | None:
     """Of the complex pair next to the imaginary axis."""
     values = np.linalg.eigvals(family.jacobian(u, torch.tensor(p, dtype=torch.float64)).numpy(force=True))
@@ -145,6 +158,12 @@ def _frequency(family: Family, u: Tensor, p: float) -> float | None:
 def _judge(family: Family, points: list[Point], forms: list[NormalForm]) -> tuple[Verdict, str]:
     described = [_described(family, point, form) for point, form in zip(points, forms, strict=True)]
     reason = "; ".join(described)
+    if any(not point.is_simple for point in points):
+        return (
+            Verdict.DEGENERATE,
+            f"{reason}; the equations of such a point are singular there: it is of another kind (a fold that is a "
+            "branch point?), give another kind=",
+        )
     if any(form.criticality == "degenerate" for form in forms):
         return Verdict.DEGENERATE, f"{reason}; a coefficient vanishes, so higher orders decide what bifurcates"
     return Verdict.PASS, reason
@@ -155,7 +174,8 @@ def _described(family: Family, point: Point, form: NormalForm) -> str:
     what = names.get(point.kind, form.criticality if form.criticality == "transcritical" else "pitchfork")
     kind = "" if form.criticality in ("unknown", "quadratic", "transcritical") else f"{form.criticality} "
     rotation = f", frequency {point.omega:.10g}" if point.kind == "hopf" else ""
-    return f"{kind}{what} at {family.parameter} = {point.p:.12g} (error below {point.error:.1g}{rotation})"
+    error = f"error below {point.error:.1g}" if point.is_simple else "its error has no bound"
+    return f"{kind}{what} at {family.parameter} = {point.p:.12g} ({error}{rotation})"
 
 
 def _no_start(family: Family, p: float) -> str:
@@ -164,12 +184,12 @@ def _no_start(family: Family, p: float) -> str:
     )
 
 
-def nothing_found(status: Verdict, reason: str, provenance: Provenance) -> AnalysisResult:
+def nothing_found(status: Verdict, reason: str, provenance: Provenance, schema: str = SCHEMA) -> AnalysisResult:
     """A result without numbers."""
     import xarray
 
     nothing = {"value": ((), math.nan, {"units": "1", "long_name": "value of the parameter"})}
-    return AnalysisResult(xarray.Dataset(nothing), status, reason, SCHEMA, provenance.attributes())
+    return AnalysisResult(xarray.Dataset(nothing), status, reason, schema, provenance.attributes())
 
 
 def start_value(f: Any, parameter: str, value: float | None, given: Mapping[str, float]) -> float:

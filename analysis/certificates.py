@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,14 @@ from torch import Tensor
 from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import OptionError, StateError
 from fieldsolver.methods import METHODS, get_method
-from fieldsolver.results import AnalysisResult, Verdict, register_plot
+from fieldsolver.results import AnalysisResult, register_plot
 
+from .budgets.certificate_verdict import Case, judged
 from .budgets.curvature import EXACT, Shape, shape_of
 from .budgets.dataset import entry
 from .budgets.default_density import chosen_density
 from .budgets.density import Energy
+from .budgets.formula_proof import proof_of
 from .budgets.one_step import IMPLICIT
 from .budgets.quadratic import quadratic_residual
 from .plots.certificates import draw_certificates
@@ -76,8 +78,10 @@ def certificates(
     Returns:
         Schema ``certificates/1`` over ``property``: `level`, `holds` (1, 0, or -1 where the question does not arise),
         `residual`, `text`; `dt_max` below which a gradient flow loses energy at every step, and `curvature`.
-        PROVED when a certificate says that the method keeps this energy constant, or decreasing at `dt`; FAIL when one
-        says that it does not; INCONCLUSIVE when there is none; NOT_APPLICABLE when the equation does neither.
+        PROVED when formulas show that the equation conserves the energy, or is its gradient flow, and a certificate
+        says that the method keeps it constant, or decreasing at `dt`; FAIL when one step shows that it does not;
+        INCONCLUSIVE when there is no proof, as with terms that depend on time; NOT_APPLICABLE when the equation does
+        neither.
 
     Raises:
         OptionError, StateError, EquationError: an unknown method, a state or a density that does not fit.
@@ -89,20 +93,25 @@ def certificates(
         equation, y, method=method, dt=dt, t=t, seed=seed, density=f"{energy.density}{chosen.origin}"
     )
     shape = shape_of(energy, time, y.detach(), seed)
+    proof = proof_of(energy)
+    if not math.isnan(proof.degree):
+        shape = replace(shape, degree=proof.degree)
     longest = _longest_step(shape, method)
-    found = [_linear(equation), _quadratic(method), _decreasing(shape, method, dt, longest), *_by_parts(equation),
-             _any_energy(method)]  # fmt: skip
-    status, reason = _judged(shape, method, dt, longest)
+    case = Case(energy, time, y.detach(), method, dt, shape, proof, longest)
+    found = [_linear(equation), _quadratic(method), _decreasing(case), *_by_parts(equation), _any_energy(method)]
+    status, reason = judged(case)
     return AnalysisResult(_dataset(found, shape, longest), status, reason, SCHEMA, provenance.attributes())
 
 
 def _linear(equation: FieldEquation) -> Certificate:
-    weights = np.asarray(equation.conserved())
     name = "linear invariants"
+    if equation.is_complex:
+        return Certificate(name, None, "none", math.nan, "they are searched for in real equations only")
+    weights = np.asarray(equation.conserved())
     if not len(weights):
-        return Certificate(name, None, "none", math.nan, "the equation has no linear invariant")
-    text = f"{len(weights)} linear invariant(s); Runge-Kutta and multistep methods conserve what is linear exactly"
-    return Certificate(name, True, "exact", 0.0, text)
+        return Certificate(name, None, "none", math.nan, "no linear invariant was found")
+    text = f"{len(weights)} found at random states; Runge-Kutta and multistep methods conserve what is linear exactly"
+    return Certificate(name, True, "statistical", 0.0, text)
 
 
 def _quadratic(method: str) -> Certificate:
@@ -113,16 +122,19 @@ def _quadratic(method: str) -> Certificate:
     return Certificate(name, residual == 0, "exact", residual, text)
 
 
-def _decreasing(shape: Shape, method: str, dt: float | None, longest: float) -> Certificate:
-    name = "decreasing energy"
+def _decreasing(case: Case) -> Certificate:
+    name, shape, method = "decreasing energy", case.shape, case.method
     if shape.gradient_flow > EXACT:
         return Certificate(name, None, "none", shape.gradient_flow, "the equation is no gradient flow of this energy")
-    if math.isnan(longest):
+    if math.isnan(case.longest):
         return Certificate(name, None, "none", math.nan, f"no bound is known for {method} and an energy of this shape")
-    level = "bounded" if shape.degree <= 2 else "empirical"
-    where = "" if shape.degree <= 2 else ", where the curvature is that at the given state"
-    text = f"{method} loses energy at every step of dt < {longest:.6g} (curvature at most {shape.curvature:.6g}){where}"
-    return Certificate(name, None if dt is None else dt <= longest, level, shape.curvature, text)
+    level, where = ("bounded", "") if case.is_bounded else ("empirical", f", as far as {shape.where} tell")
+    text = (
+        f"{method} loses energy at every step of dt < {case.longest:.6g} "
+        f"(curvature at most {shape.curvature:.6g}){where}"
+    )
+    holds = True if case.dt is not None and case.dt <= case.longest else None  # the bound is sufficient, not necessary
+    return Certificate(name, holds, level, shape.curvature, text)
 
 
 def _by_parts(equation: FieldEquation) -> list[Certificate]:
@@ -171,45 +183,6 @@ def _longest_step(shape: Shape, method: str) -> float:
     return math.nan if tableau is None else float(tableau.real_interval) / shape.curvature
 
 
-def _judged(shape: Shape, method: str, dt: float | None, longest: float) -> tuple[Verdict, str]:
-    if shape.conserved <= EXACT:
-        if shape.degree <= 1:
-            return Verdict.PROVED, f"the energy is linear and conserved: {method} keeps it to round-off"
-        if shape.degree == 2:
-            residual = quadratic_residual(method)
-            if residual is None:
-                return Verdict.INCONCLUSIVE, f"the energy is quadratic and conserved, and {method} has no tableau"
-            if residual == 0:
-                return Verdict.PROVED, f"the energy is quadratic and conserved: {method} keeps it to round-off"
-            return (
-                Verdict.FAIL,
-                f"the energy is quadratic and conserved, but {method} does not keep quadratic invariants",
-            )
-        return (
-            Verdict.INCONCLUSIVE,
-            "the energy is conserved but not quadratic: no certificate; energy() measures what the steps do to it",
-        )
-    if shape.gradient_flow <= EXACT:
-        if math.isnan(longest):
-            return Verdict.INCONCLUSIVE, f"a gradient flow, but no bound is known for {method}; energy() measures it"
-        sure = shape.degree <= 2
-        limit = f"{method} loses energy at every step of dt < {longest:.6g}"
-        if dt is None or (dt <= longest and sure):
-            return (Verdict.PROVED if sure else Verdict.INCONCLUSIVE), _limited(limit, sure=sure)
-        if dt > longest:
-            return Verdict.FAIL, f"{limit}, and dt = {dt:g} is longer"
-        return Verdict.INCONCLUSIVE, _limited(limit, sure=sure)
-    return (
-        Verdict.NOT_APPLICABLE,
-        f"the equation neither conserves this energy (by {shape.conserved:.2g}) nor is its gradient flow "
-        f"(by {shape.gradient_flow:.2g}); invariants() looks for one that it respects",
-    )
-
-
-def _limited(limit: str, *, sure: bool) -> str:
-    return limit if sure else f"{limit} as far as the curvature at this state tells; it differs elsewhere"
-
-
 def _check(equation: FieldEquation, y: Tensor, method: str, dt: float | None) -> None:
     if not isinstance(equation, FieldEquation):
         raise OptionError(f"certificates needs a FieldEquation, got {type(equation).__name__}")
@@ -218,6 +191,10 @@ def _check(equation: FieldEquation, y: Tensor, method: str, dt: float | None) ->
     if not isinstance(y, Tensor) or tuple(y.shape) != equation.state_shape:
         got = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
         raise StateError(f"certificates needs one state {equation.state_shape}, got {got}; equation.pack makes one")
+    if y.dtype not in (torch.float64, torch.complex128):
+        raise StateError(f"certificates needs a float64 or complex128 state, got {y.dtype}; convert it with y.double()")
+    if not torch.isfinite(y).all():
+        raise StateError("certificates needs a finite state, but this one has NaN or infinite entries; correct them")
     if dt is not None and not (math.isfinite(dt) and dt > 0):
         raise OptionError(f"dt is a positive step size, got {dt!r}")
 

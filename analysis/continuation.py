@@ -57,8 +57,10 @@ def continuation(
         Schema ``branch/1``, dimensions ``station``, ``component``, ``eig``, ``point``: `u`, `p`, `arclength`,
         `tangent`, `eig_re/_im`, `n_unstable`, `newton_residual`, and of every Hopf point, fold, branch point and period
         doubling `kind`, `p_event`, `u_event`, `omega_event`, `normal_form`, `criticality`. PASS: both ends of the
-        interval (or the start again) were reached. INCONCLUSIVE: the branch ended before. NOT_FOUND: no equilibrium
-        near the start. Points between two stations that cancel each other are not seen.
+        interval (or the start again) were reached. INCONCLUSIVE: the branch ended before, or its stability changes
+        where several eigenvalues cross at once. DEGENERATE: a point is not simple. NOT_FOUND: no equilibrium near the
+        start. NOT_APPLICABLE: walls that hold a field, or a kink on the branch. Points between two stations that cancel
+        each other are not seen.
 
     Raises:
         OptionError, ParameterError, StateError: as `bifurcation`.
@@ -81,16 +83,24 @@ def continuation(
             raise OptionError(f"the start {parameter} = {p:g} lies outside bounds = {bounds!r}")
         with ProgressBar("continuation", progress) as bar:
             branch = follow(family, start, p, bounds, is_map=is_map, most=most, progress=bar)
+        if branch is not None:
+            for u, at in _places(branch):
+                family.require_sound(u, at)
     except NoPlaneWaves as refusal:
-        return nothing_found(Verdict.NOT_APPLICABLE, str(refusal), provenance)
+        return nothing_found(Verdict.NOT_APPLICABLE, str(refusal), provenance, SCHEMA)
     if branch is None:
         reason = (
             f"Newton's method found no equilibrium near the start at {parameter} = {p:g}; give a state nearer to one"
         )
-        return nothing_found(Verdict.NOT_FOUND, reason, provenance)
+        return nothing_found(Verdict.NOT_FOUND, reason, provenance, SCHEMA)
     status, reason = _judge(branch, parameter)
     details = provenance.attributes(nfev=family.evaluations)
     return AnalysisResult(branch_dataset(family, branch), status, reason, SCHEMA, details)
+
+
+def _places(branch: Branch) -> list[tuple[Tensor, float]]:
+    """Both ends and all points that were met."""
+    return [branch.stations[0].place, branch.stations[-1].place, *(point.place for point in branch.points)]
 
 
 def _judge(branch: Branch, parameter: str) -> tuple[Verdict, str]:
@@ -101,8 +111,17 @@ def _judge(branch: Branch, parameter: str) -> tuple[Verdict, str]:
     reason = f"{count} equilibria along {parameter}, {stable} of them stable; points met: {listed}"
     ended = [why for why in branch.reason if why not in ("the end of the interval", "back at the start")]
     if ended:
+        why = ", ".join(dict.fromkeys(ended))
+        return Verdict.INCONCLUSIVE, f"the branch was left before the end of the interval ({why}); {reason}"
+    if branch.unresolved:
+        places = ", ".join(f"{low:.6g} and {high:.6g}" for low, high in branch.unresolved)
         return (
             Verdict.INCONCLUSIVE,
-            f"the branch was left before the end of the interval ({', '.join(ended)}); {reason}",
+            f"stability changes between {parameter} = {places} at no simple point (several eigenvalues cross at "
+            f"once?); {reason}",
         )
+    doubtful = [point for point in branch.points if not point.is_simple]
+    if doubtful:
+        places = ", ".join(f"{point.kind.replace('_', ' ')} at {point.p:.6g}" for point in doubtful)
+        return Verdict.DEGENERATE, f"not simple, so their kind and place have no bound: {places}; {reason}"
     return Verdict.PASS, reason

@@ -32,10 +32,16 @@ LARGER, SMALLER = 2.5, 0.4
 SMALL = 1e-11
 """Finest errors below this share of the state are taken for round-off."""
 
-LARGEST_WORK = 4e9
+ROUNDING = 1e-15
+"""Share of the state that rounding changes by; no order is fitted through errors within ten times of it."""
+
+LARGEST_WORK = 2e9
 """Entries of the state times evaluations; a problem that would need more is not studied by itself."""
 
-SETTINGS = ("method", "dt", "save_at", "progress", "dense", "until", "rtol", "atol")
+SETTINGS = (
+    "method", "dt", "save_at", "progress", "dense", "until", "rtol", "atol", "controller",
+    "first_step", "dt_min", "dt_max", "norm", "land_at", "restart_at",
+)  # fmt: skip
 """Settings of the problem that do not belong to runs with fixed steps."""
 
 
@@ -117,7 +123,7 @@ def _first_order(problem: Problem, state: Tensor, natural: _Natural) -> Analysis
     for _ in range(TRIES):
         span = min(natural.room, multiple * natural.dt * STEPS[0])
         try:
-            result = _ladder(problem, state, natural.method, span)
+            result = _ladder(problem, state, natural, span)
         except SolveFailed:  # even the reference
             multiple *= SMALLER
             continue
@@ -132,14 +138,15 @@ def _first_order(problem: Problem, state: Tensor, natural: _Natural) -> Analysis
     return shown
 
 
-def _ladder(problem: Problem, state: Tensor, method: str, span: float) -> AnalysisResult:
+def _ladder(problem: Problem, state: Tensor, natural: _Natural, span: float) -> AnalysisResult:
     t0 = problem.t_span[0]
     options = {key: value for key, value in problem.settings.items() if key not in SETTINGS}
     return time_convergence(
         problem.equation,
         state,
         t_span=(t0, t0 + span),
-        method=method,
+        method=natural.method,
+        floor=ROUNDING * natural.size,
         dts=[span / count for count in STEPS],
         progress=problem.progress,
         **{**options, "check": "off"},

@@ -14,6 +14,8 @@ from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import OptionError
 from fieldsolver.results import AnalysisResult, Verdict, register_plot
 
+from .branches.augmented import solve_point
+from .branches.family import family_of
 from .modes.dataset import dataset_of
 from .modes.linearise import Linearised, require_scalar
 from .modes.refusals import NoPlaneWaves
@@ -57,7 +59,8 @@ def dispersion(
             its mean. Newton's method takes it to the steady state next to it. None searches for all.
         k_max: the largest wave number of the curve; None follows from the equation. Bands beyond it are still found.
         parameters: values in the place of the declared ones, ``{"d": 12.0}``.
-        critical: a scalar parameter; its value nearest to the present one at which stability changes is sought.
+        critical: a scalar parameter; its value nearest to the present one at which stability changes in an unbounded
+            medium, or at which the steady state ends in a fold, is sought.
         bounds: the interval of the search for steady states.
         t: the time at which coefficients are taken.
 
@@ -70,7 +73,8 @@ def dispersion(
         `unstable_modes`; `critical_value`, `critical_k`. PASS says that the analysis is certain to round-off, whatever
         the finding; INCONCLUSIVE that coefficients change in time, that a maximum is zero to round-off, or that a band
         leaves what is known of a kernel; NOT_FOUND that there is no steady state (or no critical value);
-        NOT_APPLICABLE that plane waves do not solve the equation, with the term to blame.
+        NOT_APPLICABLE that plane waves do not solve the equation, or that a term has a kink or a switch at the state,
+        with the term to blame.
 
     Raises:
         OptionError: an option out of range.
@@ -98,6 +102,7 @@ def dispersion(
                 critical=critical,
                 parameters=given,
                 t=t,
+                fold=lambda near, value: _fold(equation, near, critical, value, given, t),
             )
             for i in range(min(len(found), MOST_STATES))
         ]
@@ -108,6 +113,20 @@ def dispersion(
     status, reason = _judge(linearised, analyses, found, start, critical)
     details = provenance.attributes(nfev=linearised.evaluations)
     return AnalysisResult(dataset_of(linearised, analyses, k_max), status, reason, SCHEMA, details)
+
+
+def _fold(
+    equation: FieldEquation, near: Tensor, parameter: str | None, value: float, given: Mapping[str, float], t: float
+) -> tuple[Tensor, float] | None:
+    """The fold beside a state, by Newton's method on the augmented system; None where it is no simple one."""
+    if parameter is None:
+        return None
+    family, start = family_of(equation, near, parameter, given, t, walls=False)
+    point = solve_point(family, "fold", start, value)
+    if point is None or not point.is_simple:
+        return None
+    half = len(point.u) // 2
+    return (torch.complex(point.u[:half], point.u[half:]) if equation.is_complex else point.u), point.p
 
 
 def study(problem: Problem) -> AnalysisResult:

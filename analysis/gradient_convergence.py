@@ -19,9 +19,11 @@ from fieldsolver.solve import solve
 
 from .orders.dataset import convergence_result
 from .orders.error_size import error_size
-from .orders.fit_order import fit_order
+from .orders.fit_order import check_options, fit_order
 from .orders.fixed_steps import Reference, finer_reference
 from .orders.ladder import checked_divisors, run_ladder
+from .orders.rounding import rounding_floor, told_of_rounding
+from .orders.solver_options import checked_exact, checked_options
 from .provenance import Provenance
 
 DISCRETE = ("direct", "checkpointed", "reversible")
@@ -58,7 +60,7 @@ def gradient_convergence(
         loss: a scalar of the state at the end, ``(*batch, C, *grid)``.
         gradient: the mode to be judged.
         wrt: ``"state"``, the gradient in `y0`, or ``"parameters"``, in all that require one in the module `f`.
-        exact: the exact gradient, flattened; None compares with the mode ``"direct"`` at steps at least 16 times finer.
+        exact: the exact gradient, flattened; None compares with the mode ``"direct"`` at steps at least 8 times finer.
         expected: the claimed order; None takes the order of the method for discrete modes, and only measures others.
         floor: a known error floor; None looks for one.
         confidence: of the interval of the order.
@@ -74,13 +76,15 @@ def gradient_convergence(
     """
     t0, t1 = (float(end) for end in t_span)
     steps = checked_divisors(dts, t0, t1)
+    checked_options(options, "dts", ("dt", "gradient"))
+    check_options(expected, floor, confidence)
     mode = get_gradient(gradient)
     if expected is None and mode.name in DISCRETE:
         expected = float(get_method(method).order)
     case = _Case(f, y0, (t0, t1), method, loss, wrt, options)
     origin = Provenance(f, case.start, method=method, gradient=mode.name, wrt=wrt, norm=norm, t_span=(t0, t1))
     if exact is not None:
-        reference = Reference(torch.as_tensor(exact).reshape(-1), 0.0, "exact gradient")
+        reference = Reference(checked_exact(torch.as_tensor(exact).reshape(-1)), 0.0, "exact gradient")
     else:
         order = float(get_method(method).order)
         reference = finer_reference(lambda dt: case.derivative("direct", dt), steps[-1], order, norm)
@@ -90,14 +94,17 @@ def gradient_convergence(
         lambda dt: error_size(case.derivative(mode, dt), reference.value, norm),
         progress,
     )
-    fit = fit_order(steps, errors, expected=expected, floor=floor, confidence=confidence)
-    return convergence_result(
+    rounding = rounding_floor(reference.value, (t1 - t0) / steps[-1]) if floor is None else None
+    known = rounding if floor is None else floor
+    fit = fit_order(steps, errors, expected=expected, floor=known, confidence=confidence)
+    result = convergence_result(
         fit,
         "dt",
         reference_error=reference.error,
         reference=reference.kind.replace("reference by", "gradient by"),
         provenance=origin.attributes(nfev=case.nfev),
     )
+    return told_of_rounding(result, reference.value, rounding)
 
 
 @dataclass

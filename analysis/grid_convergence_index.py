@@ -49,10 +49,11 @@ def grid_convergence_index(
 
     Returns:
         Schema ``grid_convergence_index/1``: `order`, `extrapolated`, `extrapolated_lo` and `extrapolated_hi` (the
-        finest value with its index; about 95 % by experience, no theorem), `error_approximate`, `error_extrapolated`,
-        `gci_fine`, `gci_coarse` (fractions, not percent), `asymptotic_ratio`, `oscillatory`. Three values fit any
-        order, so PASS needs `expected` and an order within 0.15 of it; oscillating or unclaimed values are
-        INCONCLUSIVE, values that move apart FAIL, values that do not differ DEGENERATE.
+        finest value with its index; about 95 % by experience, no theorem), `band` (half the width of that),
+        `error_approximate`, `error_extrapolated`, `gci_fine`, `gci_coarse` (fractions, not percent; NaN at a value of
+        0), `asymptotic_ratio`, `oscillatory`. Three values fit any order, so PASS needs `expected` and an order within
+        0.15 of it; oscillating or unclaimed values are INCONCLUSIVE, values that move apart FAIL, values that do not
+        differ DEGENERATE.
 
     Raises:
         OptionError: not three distinct positive sizes, or values that are not finite.
@@ -65,12 +66,14 @@ def grid_convergence_index(
     p = math.nan if eps21 == 0 or eps32 == 0 else observed_order(r21, r32, eps32 / eps21)
     fine = _index(f1, f2, r21**p, safety_factor)
     coarse = _index(f2, f3, r32**p, safety_factor)
+    band = safety_factor * abs(f1 - f2) / (r21**p - 1)  # not by way of the index, which a value of 0 does not have
     extrapolated = (r21**p * f1 - f2) / (r21**p - 1)
     numbers = {
         "order": (p, "observed order p"),
+        "band": (band, "half-width of the band of the finest value, in its own units"),
         "extrapolated": (extrapolated, "Richardson extrapolation of the quantity"),
-        "extrapolated_lo": (f1 - abs(f1) * fine, "lower end of the band of the finest value, by the index"),
-        "extrapolated_hi": (f1 + abs(f1) * fine, "upper end of the band of the finest value, by the index"),
+        "extrapolated_lo": (f1 - band, "lower end of the band of the finest value, by the index"),
+        "extrapolated_hi": (f1 + band, "upper end of the band of the finest value, by the index"),
         "error_approximate": (_relative(f1 - f2, f1), "relative difference of the two finest values"),
         "error_extrapolated": (_relative(extrapolated - f1, extrapolated), "relative distance to the extrapolation"),
         "gci_fine": (fine, "grid convergence index of the finest grid, as a fraction"),
@@ -79,7 +82,7 @@ def grid_convergence_index(
         "oscillatory": (int(eps21 * eps32 < 0), "1 when the differences alternate in sign"),
         "expected": (math.nan if expected is None else expected, "claimed order, NaN for none"),
     }
-    status, reason = _judge(p, eps21, eps32, expected, fine)
+    status, reason = _judge(p, eps21, eps32, expected, fine, band)
     return AnalysisResult(_dataset(numbers, values, h), status, reason, SCHEMA, {"safety_factor": safety_factor})
 
 
@@ -99,7 +102,9 @@ def observed_order(r21: float, r32: float, ratio: float) -> float:
     return float(brentq(mismatch, low, high, xtol=1e-14))
 
 
-def _judge(p: float, eps21: float, eps32: float, expected: float | None, gci: float) -> tuple[Verdict, str]:
+def _judge(
+    p: float, eps21: float, eps32: float, expected: float | None, gci: float, band: float
+) -> tuple[Verdict, str]:
     if eps21 == 0 or eps32 == 0:
         return (
             Verdict.DEGENERATE,
@@ -107,7 +112,10 @@ def _judge(p: float, eps21: float, eps32: float, expected: float | None, gci: fl
         )
     if math.isnan(p):
         return Verdict.FAIL, f"the values move apart: differences {abs(eps32):.3g} then {abs(eps21):.3g} on refinement"
-    found = f"observed order {p:.4f}, grid convergence index {100 * gci:.4g} %"
+    index = f"grid convergence index {100 * gci:.4g} %"
+    if math.isnan(gci):
+        index = f"band +-{band:.4g} about the finest value, which is 0 and has no index relative to it"
+    found = f"observed order {p:.4f}, {index}"
     if eps21 * eps32 < 0:
         return Verdict.INCONCLUSIVE, f"{found}, but the values oscillate; add a finer grid"
     if expected is None:

@@ -78,11 +78,12 @@ def lyapunov(
 
     Returns:
         Schema ``lyapunov/1``, dimensions ``exponent``, ``block``, ``batch`` and ``check``: `lambda` with `_lo` and
-        `_hi` (the half-width adds statistics, the drift over the run, and the change by halving the step), `history`,
-        `local_growth`, `lambda_sample`, `step_error`, `trace_mean`, `sum_rule_defect`, `D_KY` with `_lo` and `_hi`, and
-        the checks. PASS: every law that applies holds. FAIL: one is broken by three half-widths. INCONCLUSIVE: by less;
-        none applies, the starts disagree, or the intervals are too wide to tell the kind of motion. NOT_APPLICABLE:
-        the orbit does not stay finite, or jumps at events.
+        `_hi` (the half-width adds statistics, the drift over the run, the change by halving the step, and rounding;
+        minus infinity where a map takes tangents to zero), `history`, `local_growth`, `lambda_sample`, `step_error`,
+        `trace_mean`, `sum_rule_defect`, `D_KY` with `_lo` and `_hi`, and the checks. PASS: every law that applies
+        holds. FAIL: one is broken by three half-widths. INCONCLUSIVE: by less; none applies, the starts disagree,
+        halving the step changes the exponents by more than a tenth, the orbit keeps growing, or the intervals are too
+        wide to tell the kind of motion. NOT_APPLICABLE: the orbit does not stay finite, or jumps at events.
 
     Raises:
         OptionError, StateError: an option, or `f` and `y0`, that do not fit.

@@ -220,10 +220,16 @@ def _error(problem: Callable[[float, float], float], h: float, dt: float) -> flo
     return error if np.isfinite(error) else np.nan
 
 
+def _is_pair(expected: object) -> bool:
+    if not isinstance(expected, (tuple, list)) or len(expected) != 2:
+        return False
+    return all(isinstance(p, (int, float)) and np.isfinite(p) and p > 0 for p in expected)
+
+
 def _check(h: Floats, dt: Floats, expected: tuple[float, float] | None, confidence: float) -> None:
     if len(h) < 3 or len(dt) < 3:
         raise OptionError(f"a lattice needs three sizes each way, got {len(h)} in hs and {len(dt)} in dts")
-    if expected is not None and not (len(expected) == 2 and all(np.isfinite(p) and p > 0 for p in expected)):
+    if expected is not None and not _is_pair(expected):
         raise OptionError(f"expected is the pair of claimed orders in time and space, such as (4, 2); got {expected!r}")
     if not 0 < confidence < 1:
         raise OptionError(f"confidence lies between 0 and 1, such as 0.95; got {confidence!r}")

@@ -17,6 +17,7 @@ from .orders.fit_order import usable_levels
 from .orders.geometric import SpectralFit, spectral_fits
 from .orders.ladder import checked_ladder, run_ladder
 from .orders.models import Floats
+from .orders.verdict import FAR_BELOW
 from .plots.spectral_convergence import draw_spectral_convergence
 from .provenance import Provenance
 
@@ -30,6 +31,12 @@ CLEAR = 6.0
 
 ROUNDOFF_FLOOR = 1e-14
 """Of quantities of order one; a spectral ladder soon gets there, with too few levels to show a floor."""
+
+FEWEST = 4
+"""Levels below which errors that do not fall may do so by chance."""
+
+SAME = 0.9
+"""No error of the finer half is below this share of any of the coarser half: they do not fall."""
 
 register_plot(SCHEMA)(draw_spectral_convergence)
 
@@ -57,8 +64,9 @@ def spectral_convergence(
         and the scalars `model`, `rate` (a) with `_lo` and `_hi`, `beta` with `_lo` and `_hi`, `coefficient`,
         `algebraic_order` (p of the other law), `floor`, `aicc(candidate)`. PASS: an exponential law is at least twenty
         times likelier than the algebraic one, and its rate is positive. FAIL: the other way round. ROUNDOFF_LIMITED:
-        fewer than four levels lie above the floor, or the floor lies above round-off. INCONCLUSIVE: neither law is
-        clearly better. The last level above round-off counts; errors at round-off are expected and left out.
+        fewer than four levels lie above the floor, or the floor lies above round-off. FAIL, too, where the errors do
+        not fall at all, and INCONCLUSIVE where they stop falling far above round-off, or neither law is clearly better.
+        The last level above round-off counts; errors at round-off are expected and left out.
 
     Raises:
         OptionError: sizes do not increase, an error is negative, or an option is out of range.
@@ -110,6 +118,8 @@ def _judge(
         return Verdict.INCONCLUSIVE, f"no finite error at n = {bad}: the run failed; start above it or mend the run"
     if not fits:
         count = int(used.sum())
+        if count < len(n) and _far_above_roundoff(errors, used, floor, declared):
+            return _no_decrease(n, errors)
         if count < len(n):
             return (
                 Verdict.ROUNDOFF_LIMITED,
@@ -145,6 +155,27 @@ def _judge(
     return (
         Verdict.PASS,
         f"exponential convergence: {found}; a power of n is exp({difference / 2:.0f}) times less likely",
+    )
+
+
+def _far_above_roundoff(errors: Floats, used: np.ndarray, floor: float, declared: float | None) -> bool:
+    """Whether what was met is no floor: neither declared nor small, and not the same on three levels well below."""
+    if floor <= max(ROUNDOFF, FAR_BELOW * errors[0]) or (declared is not None and floor <= 10 * declared):
+        return False
+    tail = errors[~used]
+    constant = len(tail) >= 3 and SAME * tail.max() <= tail.min() and tail.max() < errors[0] / 10
+    return not constant
+
+
+def _no_decrease(n: Floats, errors: Floats) -> tuple[Verdict, str]:
+    """The errors stop, or never start, to fall at a level far above round-off: no floor, but no convergence either."""
+    found = f"the errors go from {errors[0]:.2g} at n = {n[0]:g} to {errors[-1]:.2g} at n = {n[-1]:g}"
+    if len(errors) >= FEWEST and errors[len(errors) // 2 :].min() >= SAME * errors[: len(errors) // 2].max():
+        return Verdict.FAIL, f"{found} and do not fall: inconsistent, or the wrong solution"
+    return (
+        Verdict.INCONCLUSIVE,
+        f"{found} with no steady fall, far above round-off: the solution is not resolved, or not smooth; run "
+        f"n = {2 * n[-1]:g} and {4 * n[-1]:g} next",
     )
 
 

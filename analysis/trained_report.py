@@ -17,6 +17,7 @@ from .provenance import Provenance
 from .subverdicts import Subverdict, first_at, subverdict_variables, worst
 from .trained.dataset import as_dataset
 from .trained.gradients import backward_norms, forward_gains, gradient_growth
+from .trained.losses import check_loss
 from .trained.rest import boundedness, continued, rest_stability, time_scales
 from .trained.steps import cost, discretisation, spectra_visited, step_stability
 from .trained.visit import Visit, visit
@@ -61,7 +62,8 @@ def trained_report(
         worst of the checks that apply.
 
     Raises:
-        OptionError, StateError: an option, a layer, or inputs that do not fit.
+        OptionError, StateError: an option, a layer, or inputs that do not fit; a loss without a gradient, or of
+            another number of values than one or one per sample.
     """
     _check(layer, inputs, loss, beyond, accuracy)
     provenance = Provenance(getattr(layer, "equation", layer), None, beyond=beyond, accuracy=accuracy, seed=seed)
@@ -70,6 +72,8 @@ def trained_report(
             seen = visit(layer, inputs)
         except SolveFailed as failure:
             return _failed(str(failure), provenance)
+        if loss is not None:
+            check_loss(seen, loss)
         checks, numbers = _looked_at(seen, loss, density, beyond, accuracy, seed, bar)
     status = worst(checks)
     reason = _sentence(checks, status, seen.switched)

@@ -18,6 +18,7 @@ from fieldsolver.solve import Solution, solve
 from .orders.error_size import NORMS, error_size
 from .orders.fixed_steps import Reference
 from .orders.ladder import checked_divisors, checked_ladder
+from .orders.solver_options import checked_exact, checked_options
 from .plots.work_precision import draw_work_precision
 from .precision.dataset import SCHEMA, work_precision_result
 from .precision.runs import measure
@@ -57,7 +58,7 @@ def work_precision(
         atol_ratio: ``atol / rtol``, with `rtols`.
         exact: ``exact(t)``, the state at the end. None computes a reference by dop853 at a relative tolerance of 1e-13;
             its distance to that of vern9 is the error of the reference.
-        repeats: timed runs of each point, after one that is not timed.
+        repeats: timed runs of each point, after one that is not timed; fewer than 3 show no spread and decide nothing.
         norm: ``"max"`` or ``"rms"`` of the error at the end that is compared; both are in the result.
         progress: show a bar: True, False, or None for only on a terminal. Ctrl-C keeps what is done.
         **options: for `fieldsolver.solve`.
@@ -68,14 +69,16 @@ def work_precision(
         time) and `pareto_nfev`, and for each decade of the error the method that is `cheapest` in time, its
         `advantage` over the second, and the `crossover` at which the next one takes over; `cheapest_nfev`,
         `advantage_nfev` and `crossover_nfev` count evaluations, which no clock disturbs. PASS: for every decade the
-        cheapest method leads by more than the quartiles of its times. INCONCLUSIVE otherwise, when the reference is
-        less accurate than 1 % of the finest error, or when the runs were interrupted.
+        cheapest method leads by more than the quartiles of its times, and by 10 %. INCONCLUSIVE
+        otherwise, when the reference is less accurate than 1 % of the finest error, when all errors lie within a
+        decade, or when the runs were interrupted.
 
     Raises:
         OptionError: methods without an error estimate at tolerances, unknown names, or an option out of range.
         SolveFailed: the reference itself could not be computed.
     """
     t0, t1 = (float(end) for end in t_span)
+    checked_options(options, "rtols= or dts", ("rtol", "atol", "dt"))
     names, settings = _checked_methods(methods), _checked_settings(rtols, atol_ratio, dts, (t0, t1), methods)
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
         raise OptionError(f"repeats is a number of timed runs such as 7, got {repeats!r}")
@@ -96,7 +99,7 @@ def work_precision(
 
     origin = Provenance(f, state(y0), t_span=(t0, t1), norm=norm, repeats=repeats, atol_ratio=atol_ratio)
     if exact is not None:
-        reference = Reference(state(exact(t1)), 0.0, "exact solution")
+        reference = Reference(checked_exact(state(exact(t1))), 0.0, "exact solution")
     else:
         reference = _reference(solved, 1.0 if atol_ratio is None else atol_ratio, norm)
     found = measure(names, settings, run, reference.value, repeats, progress)

@@ -12,6 +12,7 @@ from figures.dispersion_relation import dispersion_relation
 from figures.energy import energy
 from figures.events import poincare, spikes
 from figures.invariants import lotka_volterra_invariant
+from figures.kernels import topology_and_partition
 from figures.lyapunov import lorenz_exponents
 from figures.stability import stability_of_a_front
 from figures.trained_report import trained_layer
@@ -253,3 +254,4 @@ if __name__ == "__main__":
     lorenz_exponents(FOLDER)
     trained_layer(FOLDER)
     stability_of_a_front(FOLDER)
+    topology_and_partition(FOLDER)

@@ -11,7 +11,7 @@ from fieldsolver.analysis.problem import Problem
 from fieldsolver.analysis.registry import ANALYSERS, find_analyser
 from fieldsolver.equations.file_format import EquationFile, load_equation
 from fieldsolver.errors import FieldSolverError, OptionError
-from fieldsolver.results import AnalysisResult
+from fieldsolver.results import AnalysisResult, Verdict
 from fieldsolver.themes import THEMES
 
 from .analysis_report import Section, analysis_report
@@ -101,7 +101,7 @@ def _sections(names: list[str], problem: Problem, folder: Path) -> Iterator[Sect
 def _written(result: AnalysisResult, path: Path) -> dict[str, bytes]:
     """Write data and picture; return the picture in every theme, none for a result that has nothing to draw."""
     result.to_netcdf(path.with_suffix(".nc"))
-    if not result.has_picture:
+    if not result.has_picture or result.status is Verdict.NOT_APPLICABLE:
         return {}
     pictures = {}
     for theme in THEMES:

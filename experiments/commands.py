@@ -253,6 +253,44 @@ def bench(
     return 0
 
 
+def link(
+    files: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="FILE [FILE ...]")]],
+    open_: Annotated[bool, tyro.conf.arg(name="open")] = False,
+) -> int:
+    """Linking numbers of closed curves, with a proof: two curves, or all pairs of many.
+
+    Args:
+        files: xyz (each frame is a curve), csv or txt (x, y, z; an empty line ends a curve), npy (N, 3) or (K, N, 3),
+            pdb (the backbone of each chain).
+        open_: the curves are open chains: Gauss's integral instead.
+    """
+    from .link_files import link_page
+
+    page, code = link_page(files, open_=open_)
+    print(page)
+    return code
+
+
+def partition(
+    file: File,
+    parts: int = 2,
+    objective: Literal["difference", "largest", "smallest"] = "difference",
+    time_limit: float = 1.0,
+) -> int:
+    """Split the numbers of a file into parts of sums as equal as can be, and say how far from the best they are.
+
+    Args:
+        file: csv, txt or npy; numbers in any arrangement.
+        parts: how many.
+        objective: make the difference or the largest sum small, or the smallest sum large.
+        time_limit: seconds of search.
+    """
+    from .partition_file import partition_page
+
+    print(partition_page(file, parts, objective, time_limit))
+    return 0
+
+
 def version() -> int:
     """Print the versions of fieldsolver, Python and torch."""
     import platform
@@ -274,5 +312,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "analyze": analyze,
     "check": check,
     "bench": bench,
+    "link": link,
+    "partition": partition,
     "version": version,
 }

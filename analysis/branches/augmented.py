@@ -12,6 +12,7 @@ map doubles its period. Newton's method is applied to F and g together.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +23,12 @@ from .family import Family
 
 ITERATIONS = 40
 RESIDUAL = 1e-12
+UNFOLDED = 1e-10
+"""What is left of the unfolding at a branch point."""
+SINGULAR = 1e-13
+"""Singular values below this share of the largest are zero."""
+SURE = 1e-6
+"""An error beyond this share says that the augmented system is all but singular."""
 KINDS = ("hopf", "fold", "branch", "period_doubling")
 
 
@@ -35,7 +42,8 @@ class Point:
         p: the parameter.
         omega: angular frequency at a Hopf point, else 0.
         residual: of the augmented system.
-        error: bound on the error of u and p to first order: norm of the inverse Jacobian times residual and round-off.
+        error: bound on the error of u and p to first order: norm of the inverse Jacobian times residual and round-off;
+            infinite where that Jacobian is singular.
     """
 
     kind: str
@@ -44,6 +52,16 @@ class Point:
     omega: float
     residual: float
     error: float
+
+    @property
+    def place(self) -> tuple[Tensor, float]:
+        """The state and the parameter."""
+        return self.u, self.p
+
+    @property
+    def is_simple(self) -> bool:
+        """Whether its place is known, because the augmented system is regular."""
+        return self.error <= SURE * (1 + abs(self.p))
 
 
 def solve_point(family: Family, kind: str, u: Tensor, p: float, omega: float = 0.0) -> Point | None:
@@ -56,7 +74,13 @@ def solve_point(family: Family, kind: str, u: Tensor, p: float, omega: float = 0
         p: the start of the parameter.
         omega: the start of the frequency of a Hopf point.
     """
-    x = _packed(family, kind, u, p, omega)
+    try:
+        return _solved(family, kind, _packed(family, kind, u, p, omega))
+    except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # documented, but left out of its stubs
+        return None  # a border regularises one vanishing eigenvalue: here are more, and the point is not simple
+
+
+def _solved(family: Family, kind: str, x: Tensor) -> Point | None:
     for _ in range(ITERATIONS):
         system = _system(family, kind, x)
         G, DG = system(x), torch.func.jacfwd(system)(x)
@@ -78,9 +102,12 @@ def _finished(family: Family, kind: str, x: Tensor) -> Point | None:
     size = 1 + float(x.abs().max())
     if not residual <= RESIDUAL * size:
         return None
-    smallest = float(torch.linalg.svdvals(DG)[-1])
-    error = (residual + 2.2e-16 * float(DG.abs().max()) * size) / max(smallest, 1e-300)
     n = family.size
+    if kind == "branch" and not abs(float(x[n + 1])) <= UNFOLDED * size:
+        return None  # Newton's method bent the equation until it branched
+    singular = torch.linalg.svdvals(DG)
+    smallest = float(singular[-1]) if float(singular[-1]) > SINGULAR * float(singular[0]) else 0.0
+    error = (residual + 2.2e-16 * float(DG.abs().max()) * size) / smallest if smallest else math.inf
     omega = abs(float(x[n + 1])) if kind == "hopf" else 0.0
     if kind == "hopf" and omega <= 1e-7 * float(DG.abs().max()):
         return None  # a neutral pair of real eigenvalues that meet at zero is no Hopf point

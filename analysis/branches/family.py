@@ -16,6 +16,7 @@ from ..modes.dataset import wave_names
 from ..modes.linearise import Linearised, require_scalar
 from ..modes.numbers import Floats
 from ..modes.start import uniform_part
+from ..modes.walls import require_uniform
 
 PlainFamily = Callable[[Tensor, Tensor], Tensor]
 
@@ -32,8 +33,14 @@ class Family:
         evaluations: of F or of a derivative.
     """
 
-    def __init__(self, function: PlainFamily, names: list[str], parameter: str) -> None:
-        self._function = function
+    def __init__(
+        self,
+        function: PlainFamily,
+        names: list[str],
+        parameter: str,
+        refuse: Callable[[Tensor, float], None] | None = None,
+    ) -> None:
+        self._function, self._refuse = function, refuse
         self.names, self.size = names, len(names)
         self.parameter = parameter
         self.evaluations = 0
@@ -41,7 +48,17 @@ class Family:
     def __call__(self, u: Tensor, p: Tensor) -> Tensor:
         """F, float64 ``(n,)``."""
         self.evaluations += 1
-        return self._function(u, p).to(torch.float64)
+        with torch.no_grad():  # derivatives are taken forwards, and weights of modules need none
+            return self._function(u, p).to(torch.float64)
+
+    def require_sound(self, u: Tensor, p: float) -> None:
+        """That F has derivatives here, and that the walls leave u alone.
+
+        Raises:
+            NoPlaneWaves: they do not; names the term or the wall.
+        """
+        if self._refuse is not None:
+            self._refuse(u, p)
 
     def jacobian(self, u: Tensor, p: Tensor) -> Tensor:
         """``dF/du``, ``(n, n)``."""
@@ -60,14 +77,26 @@ class Family:
         return torch.func.jacfwd(torch.func.jacfwd(self.jacobian, 0), 0)(u, p).numpy(force=True)
 
 
-def family_of(f: Any, state: Any, parameter: str, parameters: Mapping[str, float], t: float) -> tuple[Family, Tensor]:
+def family_of(
+    f: Any, state: Any, parameter: str, parameters: Mapping[str, float], t: float, *, walls: bool = True
+) -> tuple[Family, Tensor]:
     """The family of a declared equation or function, and the start as a real vector.
+
+    Args:
+        f: the equation or function ``f(u, p)``.
+        state: a state near the equilibrium.
+        parameter: the name of p.
+        parameters: values of others.
+        t: the time of the coefficients.
+        walls: refuse walls that do not let uniform states be; False takes an unbounded medium.
 
     Raises:
         NoPlaneWaves: the uniform states of the equation do not stay uniform.
         OptionError, StateError, ParameterError: something that is no family.
     """
     if isinstance(f, FieldEquation):
+        if walls:
+            require_uniform(f)
         return _of_equation(f, state, parameter, parameters, t)
     if not callable(f):
         raise OptionError(f"bifurcation needs a FieldEquation or a function f(u, p), got {type(f).__name__}")
@@ -87,8 +116,15 @@ def _of_equation(
     linearised = Linearised(equation, parameters=parameters, t=t)
     start = uniform_part(equation, state)
     names = wave_names(linearised)[: equation.components]
+
+    def refuse(u: Tensor, p: float) -> None:
+        half = len(u) // 2
+        state = torch.complex(u[:half], u[half:]) if equation.is_complex else u
+        given = {**parameters, parameter: p}
+        Linearised(equation, parameters=given, t=t).at(state[None], strict=True)
+
     if not equation.is_complex:
-        return Family(lambda u, p: linearised.rates(u, {parameter: p}), names, parameter), start
+        return Family(lambda u, p: linearised.rates(u, {parameter: p}), names, parameter, refuse), start
 
     def function(u: Tensor, p: Tensor) -> Tensor:
         half = len(u) // 2
@@ -96,4 +132,4 @@ def _of_equation(
         return torch.cat([rates.real, rates.imag])
 
     both = [f"Re {name}" for name in names] + [f"Im {name}" for name in names]
-    return Family(function, both, parameter), torch.cat([start.real, start.imag])
+    return Family(function, both, parameter, refuse), torch.cat([start.real, start.imag])

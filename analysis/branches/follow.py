@@ -42,6 +42,11 @@ class Station:
     eigenvalues: Complex
     residual: float
 
+    @property
+    def place(self) -> tuple[Tensor, float]:
+        """The state and the parameter."""
+        return self.x[:-1], float(self.x[-1])
+
 
 @dataclass
 class Branch:
@@ -50,6 +55,7 @@ class Branch:
     Attributes:
         stations: its points in order of arclength.
         points: where stability changes.
+        unresolved: values of p between which stability changes, but no simple point was found.
         is_map: whether fixed points of a map were followed.
         reason: why it ends, at both ends.
     """
@@ -58,6 +64,7 @@ class Branch:
     points: list[Point]
     is_map: bool
     reason: list[str] = field(default_factory=list)
+    unresolved: list[tuple[float, float]] = field(default_factory=list)
 
     def unstable(self) -> np.ndarray:
         """Number of unstable eigenvalues at every station."""
@@ -114,6 +121,7 @@ def follow(
     ]
     branch = Branch(oriented, [], is_map, reasons[::-1])
     branch.points = list(_events(family, branch, bounds))
+    branch.unresolved = list(_unresolved(branch))
     return branch
 
 
@@ -153,7 +161,7 @@ class _Walk:
             size = min(1.3 * size, LARGEST * self._unit)
             if len(found) > 10 and float((following.x - first.x).norm()) < 0.5 * size:
                 return found, "back at the start"
-        return found, "the number of points"
+        return found, "the largest number of points is reached; raise most="
 
     def _step(self, last: Station, size: float) -> Station | None:
         corrected = self._correct(last.x + size * last.tangent, last.tangent, most=CORRECTIONS)
@@ -197,11 +205,33 @@ def _events(family: Family, branch: Branch, bounds: tuple[float, float]) -> Iter
             if kind == "hopf":
                 omega = abs(b.eigenvalues[np.argmin(np.abs(b.eigenvalues.real) + 1e9 * (b.eigenvalues.imag == 0))].imag)
             shifted = _fixed(family) if branch.is_map and kind != "period_doubling" else family
-            point = solve_point(shifted, kind, middle[:-1], float(middle[-1]), float(omega))
-            near = point is not None and abs(point.p - float(middle[-1])) <= 0.1 * (bounds[1] - bounds[0])
-            if point is not None and near and not any(_same(point, other) for other in seen):
-                seen.append(point)
-                yield point
+            # a branch that leaves a pitchfork turns there like a fold, and the system of a fold is singular at it
+            for one in ("branch", "fold") if kind == "fold" else (kind,):
+                point = solve_point(shifted, one, middle[:-1], float(middle[-1]), float(omega))
+                if point is not None and _near(point, a, b, bounds):
+                    if not any(_same(point, other) for other in seen):
+                        seen.append(point)
+                        yield point
+                    break
+
+
+def _near(point: Point, a: Station, b: Station, bounds: tuple[float, float]) -> bool:
+    """Whether a point lies on the piece of the branch between two stations."""
+    length = float((b.x - a.x).norm())
+    away = float((torch.cat([point.u, torch.tensor([point.p])]) - (a.x + b.x) / 2).norm())
+    return away <= 2 * length and abs(point.p - float(a.x[-1] + b.x[-1]) / 2) <= 0.1 * (bounds[1] - bounds[0])
+
+
+def _unresolved(branch: Branch) -> Iterator[tuple[float, float]]:
+    """Where the number of unstable eigenvalues changes and no point says why."""
+    counts = branch.unstable()
+    for i in np.flatnonzero(np.diff(counts)):
+        a, b = branch.stations[i], branch.stations[i + 1]
+        places = [torch.cat([point.u, torch.tensor([point.p])]) for point in branch.points]
+        reach = 2 * float((b.x - a.x).norm())
+        if not any(float((place - (a.x + b.x) / 2).norm()) <= reach for place in places):
+            low, high = sorted((float(a.x[-1]), float(b.x[-1])))
+            yield low, high
 
 
 def _changes(a: Station, b: Station, *, is_map: bool) -> Iterator[str]:

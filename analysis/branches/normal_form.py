@@ -47,7 +47,15 @@ class NormalForm:
 
 
 def normal_form(family: Family, point: Point) -> NormalForm:
-    """The coefficients at a point."""
+    """The coefficients at a point; unknown where several eigenvalues vanish at once."""
+    try:
+        return _simple(family, point)
+    except np.linalg.LinAlgError:
+        A = family.jacobian(point.u, torch.tensor(point.p, dtype=torch.float64)).numpy(force=True)
+        return NormalForm(np.linalg.eigvals(A) + 0j, math.nan, math.nan, "degenerate")
+
+
+def _simple(family: Family, point: Point) -> NormalForm:
     u, p = point.u, torch.tensor(point.p, dtype=torch.float64)
     A = family.jacobian(u, p).numpy(force=True)
     target = {"hopf": 1j * point.omega, "period_doubling": -1.0}.get(point.kind, 0.0)
@@ -59,7 +67,7 @@ def normal_form(family: Family, point: Point) -> NormalForm:
     coefficient = {"hopf": _hopf, "fold": _fold, "branch": _cubic, "period_doubling": _doubling}[point.kind](
         A, B, C, q, w, point.omega
     )
-    return NormalForm(values, crossing, coefficient, _criticality(point.kind, crossing, coefficient, B, C, q, w))
+    return NormalForm(values, crossing, coefficient, _criticality(point, crossing, coefficient, B, C, q, w))
 
 
 def _eigenvectors(A: Array, target: complex) -> tuple[Complex, Complex, Complex]:
@@ -126,9 +134,10 @@ def _doubling(A: Array, B: Array, C: Array, q: Complex, w: Complex, omega: float
     return float(np.vdot(w, np.einsum("ijkl,j,k,l->i", C, q, q, q) / 6 - bent / 2).real)
 
 
-def _criticality(kind: str, crossing: float, coefficient: float, B: Array, C: Array, q: Complex, w: Complex) -> str:
+def _criticality(point: Point, crossing: float, coefficient: float, B: Array, C: Array, q: Complex, w: Complex) -> str:
+    kind = point.kind
     size = max(float(np.abs(B).max()), float(np.abs(C).max()), 1e-300)
-    if abs(crossing) <= ZERO:
+    if abs(crossing) <= ZERO or not point.is_simple:
         return "degenerate"
     if kind == "branch" and abs(np.vdot(w, _b(B, q, q))) > ZERO * size:
         return "transcritical"

@@ -26,16 +26,18 @@ class BudgetSample:
 
     Attributes:
         energy: ``(*lead)``.
+        size: integral of the magnitude of the density, ``(*lead)``.
         rate: dE/dt along the right-hand side, ``(*lead)``, by one forward-mode derivative.
         terms: contribution of every term, ``(K, *lead)``, by reverse mode: an independent way to the same sum.
         by_component: the same for every component of the state, ``(K, C, *lead)``; zero where a term does not act, and
             for the explicit time dependence, which belongs to none.
         boundary: the part of `terms` that comes through the walls, ``(K, *lead)``; see `walls`. NaN where it cannot be
             told apart: on the points of Chebyshev.
-        scale: ``sum_k sum_x |dE/dy f_k|``, the size that round-off of the closure is measured against.
+        scale: ``sum_k sum_x |dE/dy| |f_k|``, the size that round-off of the closure is measured against.
     """
 
     energy: Tensor
+    size: Tensor
     rate: Tensor
     terms: Tensor
     by_component: Tensor
@@ -92,6 +94,7 @@ class Budget:
             boundary.append(torch.zeros_like(own))
         return BudgetSample(
             energy=energy.detach(),
+            size=self.energy.size(t, y).detach(),
             rate=rate.detach(),
             terms=torch.stack(self._with_own(powers.totals, t, y)).detach(),
             by_component=torch.stack(powers.by_component).detach(),
@@ -105,10 +108,10 @@ class Budget:
         totals = self._powers(self._tape, gradient, t, y, held=True).totals
         return torch.stack(self._with_own(totals, t, y)).detach()
 
-    def inner_terms(self, t: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """What the terms of the equation contribute between insulated walls, and their sizes, ``(K, *lead)`` each."""
+    def probed_terms(self, t: Tensor, y: Tensor, *, insulated: bool) -> tuple[Tensor, Tensor]:
+        """What the terms contribute between insulated walls, or the real ones, and their sizes, ``(K, *lead)`` each."""
         gradient = self.energy.gradient(t, y)
-        if self._insulated is None:
+        if self._insulated is None or not insulated:
             powers = self._powers(self._tape, gradient, t, y, held=True)
         else:
             powers = self._powers(self._insulated, self._with_held(gradient, t, y), t, y, held=False)
@@ -168,7 +171,9 @@ class Budget:
             every = torch.zeros(y.shape[axis], *own.shape[1:], dtype=own.dtype, device=own.device)
             every[start : start + size] = own
             powers.append(every)
-            sizes.append(power.abs().sum(dim=(-2, -1)))
+            # Not |power|: of complex numbers its real part may vanish everywhere, and round-off would measure itself.
+            size_here = (force.abs() * rate.abs()).to(torch.float64).unsqueeze(-1).flatten(start_dim=axis + 1)
+            sizes.append(size_here.sum(dim=(-2, -1)))
         return _Powers(powers, sizes)
 
 

@@ -10,11 +10,15 @@ import torch
 from torch import Tensor
 
 from .density import Energy
+from .formula_proof import depends_on_time
 
 EXACT = 1e-9
 """Relative size of what counts as zero."""
 
 ITERATIONS = 40
+
+LATER = (0.0, 0.7331, 12.91)
+"""After the given time; a power of time or a usual period shows at one of them."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +31,29 @@ class Shape:
         gradient_flow: relative miss of ``f = -M^-1 dE/dy`` with the weights M of the grid.
         curvature: upper end for the largest eigenvalue of ``M^-1 d2E/dy2``: a Ritz value of Lanczos's method plus its
             residual.
+        steepest: the Ritz vector, ``(C, *grid)``; None for complex states.
+        times: at which was looked.
+        states: how many at each.
     """
 
     conserved: float
     degree: float
     gradient_flow: float
     curvature: float
+    steepest: Tensor | None
+    times: tuple[float, ...]
+    states: int
+
+    @property
+    def where(self) -> str:
+        """In words."""
+        return f"{self.states} states around the given one at t = {', '.join(f'{time:g}' for time in self.times)}"
 
 
 def shape_of(energy: Energy, t: Tensor, y: Tensor, seed: int) -> Shape:
     """Probe an energy at the state ``(C, *grid)`` and at random states of its size.
+
+    Where the equation or the energy depends on time, later times are probed, too.
 
     Args:
         energy: of a declared equation.
@@ -47,22 +64,31 @@ def shape_of(energy: Energy, t: Tensor, y: Tensor, seed: int) -> Shape:
     generator = torch.Generator().manual_seed(seed)
     states = [y, *(_random_like(y, generator) for _ in range(2))]
     weights = energy.weights.to(y.device)
+    times = [t + later for later in (LATER if depends_on_time(energy) else (0.0,))]
     conserved, along = 0.0, 0.0
-    for state in states:
-        gradient, rate = energy.gradient(t, state), energy.equation(t, state).detach()
-        power = (gradient.conj() * rate).real
-        conserved = max(conserved, _ratio(float(power.sum().abs()), float(power.abs().sum())))
-        along = max(along, _ratio(float((rate + gradient / weights).abs().max()), float(rate.abs().max())))
-    return Shape(conserved, degree_of(energy, t, y, states[1]), along, largest_curvature(energy, t, y, generator))
+    for time in times:
+        for state in states:
+            gradient, rate = energy.gradient(time, state), energy.equation(time, state).detach()
+            power = (gradient.conj() * rate).real
+            own = float(energy.along(time, state, torch.ones_like(time), torch.zeros_like(state))[1])
+            conserved = max(conserved, _ratio(abs(float(power.sum()) + own), float(power.abs().sum()) + abs(own)))
+            along = max(along, _ratio(float((rate + gradient / weights).abs().max()), float(rate.abs().max())))
+    curvature, steepest = largest_curvature(energy, t, y, generator)
+    return Shape(
+        conserved, degree_of(energy, t, y, states[1]), along, curvature, steepest,
+        tuple(float(time) for time in times), len(states),
+    )  # fmt: skip
 
 
-def largest_curvature(energy: Energy, t: Tensor, y: Tensor, generator: torch.Generator) -> float:
-    """Lanczos's method on ``M^-1/2 H M^-1/2`` with products of the Hessian H; NaN for complex states.
+def largest_curvature(energy: Energy, t: Tensor, y: Tensor, generator: torch.Generator) -> tuple[float, Tensor | None]:
+    """Lanczos's method on ``M^-1/2 H M^-1/2`` with products of the Hessian H: upper end, and Ritz vector of the state.
+
+    NaN and None for complex states.
 
     Source: G. H. Golub and C. F. Van Loan, *Matrix Computations* (2013), section 10.1.
     """
     if y.is_complex():
-        return math.nan
+        return math.nan, None
     root = energy.weights.to(y).expand(y.shape).sqrt()
 
     def product(v: Tensor) -> Tensor:
@@ -81,7 +107,10 @@ def largest_curvature(energy: Energy, t: Tensor, y: Tensor, generator: torch.Gen
         basis.append(image / betas[-1])
     inner = betas[: len(alphas) - 1]
     values, vectors = np.linalg.eigh(np.diag(alphas) + np.diag(inner, 1) + np.diag(inner, -1))
-    return float(values[-1] + betas[-1] * abs(vectors[-1, -1]))
+    ritz = (
+        torch.stack([c * vector for c, vector in zip(vectors[:, -1].tolist(), basis, strict=False)]).sum(dim=0) / root
+    )
+    return float(values[-1] + betas[-1] * abs(vectors[-1, -1])), ritz
 
 
 def degree_of(energy: Energy, t: Tensor, y: Tensor, direction: Tensor) -> float:

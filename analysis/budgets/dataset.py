@@ -62,7 +62,9 @@ def _budget(study: EnergyStudy) -> dict[str, Entry]:
         "closure": entry(ALONG, record.closure, "sum of the budget minus the rate"),
         "work": entry(("term", *ALONG), work.terms, "energy that each term brought since the start"),
         "numerical": entry(ALONG, work.numerical, "energy that the time steps added since the start", role="numerical"),
-        "drift_rel": entry(ALONG, record.drift_rel, "(E - E(0)) / |E(0)|"),
+        "drift_rel": entry(
+            ALONG, record.drift_rel, "E - E(0), relative to the integral of the magnitude of the density at the start"
+        ),
         "monotone_violation": entry(ALONG, record.rise, "increase of E since the save point before"),
         "steps": entry(("batch",), work.steps, "accepted steps"),
     }

@@ -55,10 +55,16 @@ class Energy:
 
     def __call__(self, t: Tensor, y: Tensor) -> Tensor:
         """Energy ``(*lead)`` of states ``(*lead, C, *grid)`` at times that broadcast with ``(*lead)``."""
+        return self.integral(self._cells(t, y))
+
+    def size(self, t: Tensor, y: Tensor) -> Tensor:
+        """Integral of the magnitude of the density, ``(*lead)``: of what round-off and changes are a share."""
+        return self.integral(self._cells(t, y).abs())
+
+    def _cells(self, t: Tensor, y: Tensor) -> Tensor:
         (value,) = self.equation.run_tape(self._tape, t, y)
         lead, grid = y.shape[: y.dim() - 1 - self.equation.dimension], self.equation.state_shape[1:]
-        cells = torch.as_tensor(value, device=y.device).to(torch.float64).expand(*lead, 1, *grid)
-        return self.integral(cells)
+        return torch.as_tensor(value, device=y.device).to(torch.float64).expand(*lead, 1, *grid)
 
     def integral(self, values: Tensor) -> Tensor:
         """Sum over components and weighted sum over the grid: ``(*lead, c, *grid)`` to ``(*lead)``."""

@@ -25,7 +25,9 @@ class EnergyRecord:
         by_component: `budget` by component of the state, ``(K, C, T, B)``.
         boundary: the part of `budget` that comes through the walls.
         scale: size of the summed contributions, against which round-off is measured.
-        reference: ``|E(0)|``, or the largest ``|E|`` of a sample that starts at zero, ``(B,)``.
+        reference: integral of the magnitude of the density at the start, ``(B,)``: the energy itself may be round-off,
+            where its parts cancel as in a momentum. The largest one of a sample that starts at zero; 1 where all are.
+        is_zero: there is no energy at any save point of any sample.
         drift_rel: ``(E - E(0))/reference``.
         drifts: linear drift of `drift_rel`, one per sample.
         rise: increase since the save point before.
@@ -40,6 +42,7 @@ class EnergyRecord:
     boundary: Floats
     scale: Floats
     reference: Floats
+    is_zero: bool
     drift_rel: Floats
     drifts: list[Drift]
     rise: Floats
@@ -70,7 +73,8 @@ def observe(
         return np.asarray(torch.cat([getattr(piece, name) for piece in pieces], dim=dim).cpu().numpy())
 
     t, values = times.cpu().numpy(), joined("energy")
-    reference = _reference(values)
+    sizes = joined("size")
+    reference = _reference(sizes)
     drift_rel = (values - values[0]) / reference
     drifts = [linear_drift(t, column, confidence) for column in drift_rel.T]
     rise = np.zeros_like(values)
@@ -84,6 +88,7 @@ def observe(
         boundary=joined("boundary", dim=1),
         scale=joined("scale"),
         reference=reference,
+        is_zero=not np.abs(sizes).max() > 0,
         drift_rel=drift_rel,
         drifts=drifts,
         rise=rise,
@@ -92,9 +97,9 @@ def observe(
     )
 
 
-def _reference(values: Floats) -> Floats:
-    """|E(0)|, or the largest |E| of a sample that starts at zero; 1 where all are zero."""
-    start, largest = np.abs(values[0]), np.nan_to_num(np.abs(values)).max(axis=0)
+def _reference(sizes: Floats) -> Floats:
+    """The size at the start, or the largest one of a sample that starts at zero; 1 where all are zero."""
+    start, largest = sizes[0], np.nan_to_num(sizes).max(axis=0)
     reference = np.where(start > 1e-12 * largest, start, largest)
     return np.where(reference > 0, reference, 1.0)
 

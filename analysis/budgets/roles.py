@@ -1,13 +1,14 @@
 """What part a term plays: does it pass energy around, take it away, or bring it?
 
-A term is judged between insulated walls (what crosses a wall is an entry of its own), at states of the solution and at
+A term is judged between insulated walls (what crosses a wall is an entry of its own), and as an exchange also between
+the real ones, where a membrane that is held passes energy around as a free one does; at states of the solution and at
 states around them in which every component is multiplied by a number of its own. A balance that holds at the states of
 a solution alone, such as a forcing that a damping cancels at rest, is then no exchange.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -46,17 +47,29 @@ def roles(budget: Budget, record: EnergyRecord, times: Tensor, states: Tensor, s
         ``"dissipative"``: never positive; ``"forcing"``: positive somewhere; ``"boundary"``: a density or a wall that
         changes with time.
     """
-    powers, sizes = _probed(budget, times, states, seed)
-    found: dict[int, str] = {k: CONSERVATIVE for k in range(len(powers)) if _vanishes(powers[k], sizes[k])}
-    for group in _groups([k for k in range(len(powers)) if k not in found]):
-        several = len({budget.owners[k] for k in group}) > 1
-        if several and not found.keys() & set(group) and _vanishes(powers[list(group)].sum(0), _size(sizes, group)):
-            found |= dict.fromkeys(group, CONSERVATIVE)
+    powers, sizes = _probed(budget, times, states, seed, insulated=True)
+    found: dict[int, str] = {}
+    walls = [(powers, sizes)]
+    if budget.has_walls:
+        walls.append(_probed(budget, times, states, seed, insulated=False))
+    for between in walls:
+        found |= dict.fromkeys(_exchanges(budget, *between, found), CONSERVATIVE)
     for k in range(len(powers)):
         loses = (powers[k] <= TOLERANCE * sizes[k]).all() and not _gains(record, k)
         found.setdefault(k, DISSIPATIVE if loses else FORCING)
     named = [found[k] for k in range(len(powers))]
     return [*named, *[BOUNDARY for label in budget.labels[len(named) :] if label == OWN_TIME]]
+
+
+def _exchanges(budget: Budget, powers: Floats, sizes: Floats, known: Collection[int]) -> set[int]:
+    """Terms, besides the known ones, that bring nothing alone, or together with a few of other equations."""
+    left = [k for k in range(len(powers)) if k not in known]
+    found = {k for k in left if _vanishes(powers[k], sizes[k])}
+    for group in _groups([k for k in left if k not in found]):
+        several = len({budget.owners[k] for k in group}) > 1
+        if several and not found & set(group) and _vanishes(powers[list(group)].sum(0), _size(sizes, group)):
+            found |= set(group)
+    return found
 
 
 def _gains(record: EnergyRecord, k: int) -> bool:
@@ -66,7 +79,7 @@ def _gains(record: EnergyRecord, k: int) -> bool:
     return bool(inner.size and inner.max() > TOLERANCE * np.abs(inner).max())
 
 
-def _probed(budget: Budget, times: Tensor, states: Tensor, seed: int) -> tuple[Floats, Floats]:
+def _probed(budget: Budget, times: Tensor, states: Tensor, seed: int, *, insulated: bool) -> tuple[Floats, Floats]:
     """Powers and their sizes, ``(K, P)``, at the probes at which all of them are finite."""
     generator = torch.Generator().manual_seed(seed)
     rows = torch.linspace(0, len(times) - 1, min(STATES, len(times))).round().long().tolist()
@@ -76,7 +89,7 @@ def _probed(budget: Budget, times: Tensor, states: Tensor, seed: int) -> tuple[F
             y = states[row]
             noise = torch.randn(y.shape[1], dtype=torch.float64, generator=generator) * (SPREAD if probe else 0.0)
             factor = (1 + noise).reshape(-1, *[1] * (y.dim() - 2)).to(y.device, y.real.dtype)
-            power, size = budget.inner_terms(times[row].to(y.device).reshape(1), y * factor)
+            power, size = budget.probed_terms(times[row].to(y.device).reshape(1), y * factor, insulated=insulated)
             good = torch.isfinite(power).all(dim=0)
             powers.append(power[:, good].cpu().numpy())
             sizes.append(size[:, good].cpu().numpy())

@@ -139,7 +139,7 @@ class _Walk:
         self._tolerance = max(AGREEMENT, math.sqrt(torch.finfo(self._y.real.dtype).eps)) * float(states.abs().max())
         start = times[0].expand(len(self._y)).clone()
         self._memory = method.start(self._f, start, self._y, self._f(start, self._y))
-        self._steps, self._pieces = _Quadrature(budget, method), _Quadrature(budget, method)
+        self._steps, self._pieces = Quadrature(budget, method), Quadrature(budget, method)
         self._marks: list[_Mark] = []
 
     def _f(self, t: Tensor, y: Tensor) -> Tensor:
@@ -193,7 +193,7 @@ class _Walk:
         return bool((got - wanted).abs().max() > self._tolerance)
 
 
-class _Quadrature:
+class Quadrature:
     """Integrals of the power of every term from the start of a step to a fraction of it, by Gauss and Legendre."""
 
     def __init__(self, budget: Budget, method: Method) -> None:
@@ -223,6 +223,12 @@ class _Quadrature:
         if self._waiting:
             self._evaluate()
         return torch.cat(self._done, dim=1) if self._done else torch.zeros(len(self._budget.labels), 0, 1)
+
+    def take(self) -> Tensor:
+        """The values, which are forgotten here."""
+        values = self.values()
+        self._done, self._count = [], 0
+        return values
 
     def _evaluate(self) -> None:
         times, states, lengths = zip(*self._waiting, strict=True)

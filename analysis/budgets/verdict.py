@@ -45,6 +45,8 @@ def judge(study: EnergyStudy, expect: str | None, rtol: float) -> tuple[Verdict,
         return Verdict.FAIL, f"the budget does not close: its terms miss the rate by {open_by:.2g} of their size"
     if _order_is_low(study):
         return Verdict.FAIL, f"what the steps add to the energy vanishes too slowly: {order_text(study)}"
+    if study.closure is not None and math.isnan(study.closure.order) and not _all_round_off(study):
+        return Verdict.INCONCLUSIVE, f"the ladder shows no order of what the steps add: {study.closure.reason}"
     if expect is None:
         return Verdict.PASS, f"the budget of {len(labels)} terms closes to {open_by:.2g} of their size{_added(study)}"
     if len(record.t) < 2:
@@ -78,7 +80,7 @@ def _order_is_low(study: EnergyStudy) -> bool:
 
 def _all_round_off(study: EnergyStudy) -> bool:
     fit, record = study.closure, study.record
-    largest = float(np.abs(record.energy).max())
+    largest = max(float(np.abs(record.energy).max()), float(record.reference.max()))
     span = abs(float(record.t[-1] - record.t[0]))
     return fit is not None and bool((fit.errors <= ROUND_OFF * record.epsilon * largest * (span / fit.h)).all())
 
@@ -103,7 +105,7 @@ def _culprit(study: EnergyStudy) -> str:
 
 def _conserved(study: EnergyStudy, rtol: float) -> tuple[Verdict, str]:
     record = study.record
-    if not np.abs(record.energy).max() > 0:
+    if record.is_zero:
         return Verdict.DEGENERATE, "the energy is zero throughout, so that it stays so says nothing"
     change = np.abs(record.drift_rel).max(axis=0)
     worst = int(np.argmax(change))
@@ -119,7 +121,7 @@ def _conserved(study: EnergyStudy, rtol: float) -> tuple[Verdict, str]:
     verdict = Verdict.PASS if change[worst] <= rtol else Verdict.FAIL
     relation = "within" if verdict is Verdict.PASS else "beyond"
     return verdict, (
-        f"the energy changes by up to {change[worst]:.2g} of its start, {relation} rtol={rtol:.2g}; "
+        f"the energy changes by up to {change[worst]:.2g} of its size, {relation} rtol={rtol:.2g}; "
         f"{_walk(study, change[worst]) or _character(record.drifts[worst], record.confidence)}"
         f"{_culprit(study) if verdict is Verdict.FAIL else ''}"
     )
@@ -146,8 +148,8 @@ def _character(drift: Drift, confidence: float) -> str:
 
 def _decreasing(record: EnergyRecord, labels: Sequence[str], rtol: float) -> tuple[Verdict, str]:
     """The solution must not gain energy, and neither may the right-hand side add any at its states."""
-    size = np.abs(record.energy).max(axis=0)
-    rises = record.rise / np.where(size > 0, size, 1.0)
+    size = np.maximum(np.abs(record.energy).max(axis=0), record.reference)
+    rises = record.rise / size
     time, sample = np.unravel_index(np.argmax(rises), rises.shape)
     if rises[time, sample] > rtol:
         return (

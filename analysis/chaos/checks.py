@@ -9,13 +9,18 @@ from fieldsolver.results import Verdict
 from ..subverdicts import Subverdict
 from .interval import Floats
 from .resolution import Resolution
-from .spectrum import Spectrum
+from .spectrum import RECURRED, Spectrum
 
 STARTS = "starts agree"
+STEP = "step size"
 ROUNDING = 1e-9
 """Sums of exponents that differ by less, relative to the largest exponent, agree."""
 TRANSPORT = 1e-3
 """Relative error up to which the tangents follow the flow."""
+COARSE = 0.1
+"""Change of an exponent by halving the step, relative to the largest of them, beyond which the step is too long."""
+FLAT = 0.01
+"""The same relative to the norm of J, for exponents that are all near zero."""
 BEYOND = 3.0
 """So many half-widths away, a law is broken and a start leads elsewhere; between one and this nothing is decided."""
 
@@ -26,6 +31,9 @@ def sum_rule(found: Spectrum, *, discrete: bool, why_not: str) -> Subverdict:
     if found.volume is None:
         return Subverdict(name, Verdict.NOT_APPLICABLE, why_not)
     mean, defect = found.volume.value
+    if np.isneginf(mean):
+        verdict = Verdict.PASS if defect == 0 else Verdict.FAIL
+        return Subverdict(name, verdict, f"{law} is minus infinity, as is the smallest exponent", float(defect), 0.0)
     limit = float(found.volume.half[1]) + ROUNDING * max(1.0, float(np.abs(found.exponents.value).max()))
     verdict = _verdict(abs(defect), limit)
     if verdict is Verdict.PASS:
@@ -44,6 +52,8 @@ def zero_exponent(found: Spectrum, *, autonomous: bool, discrete: bool) -> Subve
     if discrete or not autonomous:
         why = "maps need not have a zero exponent" if discrete else "f depends on time, so time cannot be shifted"
         return Subverdict(name, Verdict.NOT_APPLICABLE, why)
+    if found.growing:
+        return Subverdict(name, Verdict.NOT_APPLICABLE, "the orbit keeps growing, and the law is of bounded ones")
     if found.at_rest:
         return Subverdict(name, Verdict.NOT_APPLICABLE, "the orbit ends at a fixed point, which needs no zero exponent")
     value, half = found.exponents.value, found.exponents.half
@@ -56,6 +66,9 @@ def zero_exponent(found: Spectrum, *, autonomous: bool, discrete: bool) -> Subve
         return Subverdict(name, Verdict.PASS, f"exponent {nearest + 1} is {here:.2g} +- {width:.2g}", here, width)
     if value.size < found.size and (value > 0).all():
         return Subverdict(name, Verdict.NOT_APPLICABLE, "all exponents that were asked for are positive; raise count=")
+    if abs(found.drift) > RECURRED * abs(here):  # f(y) is the tangent that the law is of
+        why = f"|f| changes at the rate {found.drift:.2g} along the orbit, which has not recurred; raise duration"
+        return Subverdict(name, Verdict.NOT_APPLICABLE, why)
     sentence = f"no interval contains zero; the nearest is {here:.3g} +- {width:.2g}"
     return Subverdict(name, _verdict(sizes[nearest], 1.0), sentence, here, width)
 
@@ -94,6 +107,8 @@ def eigenvalues(found: Spectrum, rightmost: Floats | None) -> Subverdict:
     if not found.at_rest or rightmost is None:
         why = "the orbit does not end at a fixed point" if rightmost is not None or not found.at_rest else "too large"
         return Subverdict(name, Verdict.NOT_APPLICABLE, why)
+    if np.isneginf(found.exponents.value).any():
+        return Subverdict(name, Verdict.NOT_APPLICABLE, "the steps take tangents to zero, as no flow does")
     distance = np.abs(np.sort(found.exponents.value)[::-1] - rightmost)
     limits = found.exponents.half + 1e-6 * np.maximum(1.0, np.abs(rightmost))
     worst = int(np.argmax(distance - limits))
@@ -107,7 +122,8 @@ def agreement(found: Spectrum) -> Subverdict:
     name = STARTS
     if len(found.samples) == 1:
         return Subverdict(name, Verdict.NOT_APPLICABLE, "one start")
-    distance = np.abs(found.samples - found.samples.mean(0))
+    mean = found.samples.mean(0)
+    distance = np.abs(np.subtract(found.samples, mean, out=np.zeros_like(found.samples), where=found.samples != mean))
     limits = BEYOND * found.samples_half + ROUNDING
     share = distance / limits
     start, which = np.unravel_index(int(np.argmax(share)), share.shape)
@@ -118,6 +134,27 @@ def agreement(found: Spectrum) -> Subverdict:
         name, Verdict.INCONCLUSIVE, f"start {start} has an exponent {found.samples[start, which]:.3g}, the mean is "
         f"{found.samples[:, which].mean():.3g}: analyse them one by one", value, limit,
     )  # fmt: skip
+
+
+def step_size(found: Spectrum, resolved: Resolution, dt: float | None, steepness: float) -> Subverdict:
+    """Steps of half the length give the same exponents, to a tenth; a rule of numerics, no law.
+
+    Args:
+        found: the exponents.
+        resolved: what halving the step does to them.
+        dt: the step; None for maps.
+        steepness: norm of J, which no exponent exceeds.
+    """
+    if dt is None:
+        return Subverdict(STEP, Verdict.NOT_APPLICABLE, "a map has no step")
+    largest = float(np.abs(found.exponents.value).max())
+    limit = max(COARSE * min(largest, steepness), FLAT * steepness) + ROUNDING
+    worst = int(np.argmax(resolved.error))
+    change = float(resolved.error[worst])
+    sentence = f"dt = {dt:.3g} may move exponent {worst + 1} by {change:.2g}, as steps of half the length show"
+    if change <= limit:
+        return Subverdict(STEP, Verdict.PASS, sentence, change, limit)
+    return Subverdict(STEP, Verdict.INCONCLUSIVE, f"{sentence}: take a smaller dt=, or none", change, limit)
 
 
 def _verdict(distance: float, limit: float) -> Verdict:

@@ -34,7 +34,9 @@ def as_dataset(
     exponents, one = found.exponents, found.dimension
     volume = found.volume.value if found.volume is not None else np.full(2, np.nan)
     law = "log |det DF|" if discrete else "tr J"
-    low, high = exponents.value - exponents.half, exponents.value + exponents.half
+    endless = np.isinf(exponents.half)  # a step so long that tangents vanish in it says nothing
+    low = np.where(endless, -np.inf, exponents.value - exponents.half)
+    high = np.where(endless, np.inf, exponents.value + np.where(endless, 0.0, exponents.half))
     ends = length * np.arange(1, len(found.history) + 1)
     return xarray.Dataset(
         {

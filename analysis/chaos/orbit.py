@@ -62,10 +62,21 @@ class Orbit:
 
     def orthonormalise(self) -> Tensor:
         """Householder QR with positive diagonal: the tangents become a frame; returns log of the diagonal, (B, k)."""
+        if self.frame.shape[1] == 1:  # the factors of one column are its direction and its length
+            length = self.frame.norm(dim=2)
+            safe = torch.where(length == 0, 1.0, length).unsqueeze(2)
+            self.frame = torch.where(length.unsqueeze(2) == 0, self._axis(), self.frame / safe)
+            return length.log()
         q, r = torch.linalg.qr(self.frame.mT)
         diagonal = r.diagonal(0, -2, -1)
         self.frame = (q * torch.where(diagonal < 0, -1.0, 1.0).unsqueeze(-2)).mT
         return diagonal.abs().log()
+
+    def _axis(self) -> Tensor:
+        """The first axis: where a tangent has vanished one direction is as good as another, as QR would choose."""
+        axis = torch.zeros_like(self.frame)
+        axis[..., 0] = 1.0
+        return axis
 
     def grow(self, steps: int, every: int) -> Tensor:
         """`steps` steps with an orthonormalisation after every so many; the sum of the logarithms, (B, k)."""

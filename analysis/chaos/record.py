@@ -48,6 +48,7 @@ class Record:
         growth: (N, S, M, k).
         volume: (N, S, M) mean of tr J or log |det DF|; None where it was not asked for.
         speed: (N, B) norm of f at the end of each block, of a map the distance it moved.
+        size: (N, B) norm of the state at the end of each block.
         finite: False when the run ended at a state that is not finite; the blocks before it are kept.
     """
 
@@ -55,12 +56,13 @@ class Record:
     growth: Floats
     volume: Floats | None
     speed: Floats
+    size: Floats
     finite: bool
 
 
 def observe(orbit: Orbit, plan: Plan, volume: Volume | None, bar: ProgressBar) -> Record:
     """Run the blocks."""
-    growth, volumes, speeds, finite = [], [], [], True
+    growth, volumes, speeds, sizes, finite = [], [], [], [], True
     length = plan.steps * orbit.dt
     for block in range(plan.blocks):
         logarithms, change = _block(orbit, plan, volume)
@@ -70,10 +72,14 @@ def observe(orbit: Orbit, plan: Plan, volume: Volume | None, bar: ProgressBar) -
         growth.append(_by_start(logarithms / length, plan.samples))
         volumes.append(_by_start(change / length, plan.samples))
         speeds.append(_speed(orbit))
+        sizes.append(orbit.y.norm(dim=1).numpy())
         bar((block + 1) / plan.blocks)
         if _precise(growth, plan):
             break
-    return Record(length, np.array(growth), np.array(volumes) if volume is not None else None, np.array(speeds), finite)
+    return Record(
+        length, np.array(growth), np.array(volumes) if volume is not None else None, np.array(speeds), np.array(sizes),
+        finite,
+    )  # fmt: skip
 
 
 def _block(orbit: Orbit, plan: Plan, volume: Volume | None) -> tuple[Tensor, Tensor]:
@@ -110,5 +116,7 @@ def _precise(growth: list[Floats], plan: Plan) -> bool:
     if plan.tolerance is None or len(growth) < 2 * GROUPS or len(growth) % GROUPS:
         return False
     series = np.array(growth)
+    if not np.isfinite(series).all():  # a tangent has vanished, and no more blocks will tell anything else
+        return True
     groups, ordered = groups_of(series.reshape(len(series), -1, series.shape[-1]))
     return bool((jackknife(groups, np.asarray, plan.confidence, ordered=ordered).half <= plan.tolerance).all())

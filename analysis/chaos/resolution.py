@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from .interval import Floats
 from .orbit import Orbit
@@ -50,15 +51,21 @@ def resolution(orbit: Orbit, steps: int, every: int, fastest: float, *, autonomo
         return Resolution(np.zeros(count), math.nan)
     span = min(steps, max(1, int(FOLDING / max(fastest * orbit.dt, 1e-12))))
     change, missed = torch.zeros(count, dtype=torch.float64), math.nan
-    rounds = -(-STRETCHES // orbit.y.shape[0])
+    standing = autonomous and not bool(orbit.rate().any())  # then every stretch is the same
+    rounds = 1 if standing else -(-STRETCHES // orbit.y.shape[0])
     for _ in range(rounds):
         if autonomous:
             missed = max(_transport(orbit, min(span, every)), missed)  # a NaN in second place loses
         half = orbit.copy(dt=orbit.dt / 2)
         fine = half.grow(2 * span, 2 * every)
         coarse = orbit.grow(span, every)
-        change += (fine - coarse).abs().mean(0) / (span * orbit.dt * rounds)
+        change += _distance(fine, coarse).mean(0) / (span * orbit.dt * rounds)
     return Resolution(SAFETY * change.numpy(), missed)
+
+
+def _distance(fine: Tensor, coarse: Tensor) -> Tensor:
+    """|fine - coarse|, zero where both steps let a tangent vanish."""
+    return torch.where(fine == coarse, 0.0, (fine - coarse).abs())
 
 
 def _transport(orbit: Orbit, steps: int) -> float:

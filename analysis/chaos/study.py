@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +41,8 @@ SAME_ENERGY = 1e-6
 MEMBERS = 64
 ENTRIES = 4096
 """Numbers that an ensemble with its tangents may have before it gets fewer members: beyond, nothing is gained."""
+ROUNDING = 64 * 2.0**-52
+"""Round-off of a step relative to a tangent, generously, for the few dozens of operations in it."""
 DENSE = 400
 """Coordinates up to which all eigenvalues at a fixed point are computed."""
 
@@ -81,7 +85,7 @@ def run_study(dynamics: Dynamics, settings: Settings, bar: ProgressBar) -> Findi
     count = dynamics.size if settings.count is None else settings.count
     if not 1 <= count <= dynamics.size:
         raise OptionError(f"count is between 1 and {dynamics.size}, the coordinates that move; got {count}")
-    with torch.no_grad():
+    with torch.no_grad(), one_thread():
         y = _ensemble(dynamics, settings, count)
         orbit, counters = _after_transient(dynamics, settings, y, count)
         steepness = orbit.steepness()
@@ -93,8 +97,9 @@ def run_study(dynamics: Dynamics, settings: Settings, bar: ProgressBar) -> Findi
         fastest = float(record.growth.mean((0, 1, 2)).max())
         resolved = resolution(orbit, plan.steps, plan.every, fastest, autonomous=dynamics.autonomous)
     record, resolved = _descending(record, resolved)
-    found = spectrum(record, resolved, dynamics.size, settings.confidence, discrete=dynamics.discrete)
-    laws = _laws(found, resolved, dynamics, settings, orbit, change)
+    rounding = ROUNDING * (1 / orbit.dt + steepness)
+    found = spectrum(record, resolved, dynamics.size, settings.confidence, rounding, discrete=dynamics.discrete)
+    laws = _laws(found, resolved, dynamics, settings, orbit, change, steepness)
     status, reason = judge(
         found, laws, discrete=dynamics.discrete, hamiltonian=settings.hamiltonian, steepness=steepness
     )
@@ -109,14 +114,25 @@ def run_study(dynamics: Dynamics, settings: Settings, bar: ProgressBar) -> Findi
     return Findings(dataset, status, reason, _counts(counters), facts)
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Factors of matrices of a few numbers, one after the other: threads would only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def nothing_found(count: int, *, discrete: bool) -> xarray.Dataset:
     """The dataset of a study without numbers."""
     nan = np.full(count, math.nan)
     empty, one = Interval(nan, nan), Interval(np.full(1, math.nan), np.full(1, math.nan))
     found = Spectrum(
         exponents=empty, samples=nan[None], samples_half=nan[None], history=nan[None], growth=nan[None], volume=None,
-        dimension=one, pairs=empty, at_rest=False, zero=np.zeros(count, dtype=bool), size=count,
-        ordered=True,
+        dimension=one, pairs=empty, at_rest=False, growing=False, drift=math.nan,
+        vanished=np.zeros(count), zero=np.zeros(count, dtype=bool), size=count, ordered=True,
     )  # fmt: skip
     return as_dataset(found, Resolution(nan, math.nan), [], math.nan, math.nan, discrete=discrete)
 
@@ -184,8 +200,9 @@ def _descending(record: Record, resolved: Resolution) -> tuple[Record, Resolutio
 
 
 def _laws(
-    found: Spectrum, resolved: Resolution, dynamics: Dynamics, settings: Settings, orbit: Orbit, change: Volume | None
-) -> list[Subverdict]:
+    found: Spectrum, resolved: Resolution, dynamics: Dynamics, settings: Settings, orbit: Orbit,
+    change: Volume | None, steepness: float,
+) -> list[Subverdict]:  # fmt: skip
     discrete = dynamics.discrete
     why_not = "the sum rule needs all exponents; leave count= away"
     if found.exponents.value.size == dynamics.size and change is None:
@@ -197,6 +214,7 @@ def _laws(
         checks.transport(resolved),
         checks.pairing(found, resolved, hamiltonian=settings.hamiltonian),
         checks.agreement(found),
+        checks.step_size(found, resolved, None if discrete else orbit.dt, steepness),
     ]
 
 

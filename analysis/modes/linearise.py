@@ -9,10 +9,10 @@ differentiable.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fieldsolver.equations import FieldEquation
 from fieldsolver.equations.coordinates import METRIC
@@ -65,6 +65,7 @@ class Linearised:
         self.kernels = {name: values.detach() for name, values in equation.kernel_values().items()}
         self.integrals = {name: _integral(equation, name, values) for name, values in self.kernels.items()}
         self._volume = _volume(equation)
+        self._modules = {name: _exact(module) for name, module in equation.submodules.items()}
 
     def at(self, states: Tensor, *, strict: bool = False) -> tuple[Tensor, Response]:
         """Rates ``(S, W)`` and their response to the waves at uniform `states` ``(S, C)``.
@@ -107,7 +108,7 @@ class Linearised:
             mirror=self.mirror,
             parameters={**self._parameters, **(parameters or {})},
             integrals=self.integrals,
-            modules=dict(self.equation.submodules.items()),
+            modules=self._modules,
             nonlocal_modules=self.equation.layout.nonlocal_modules,
             time=self._time,
             volume=self._volume,
@@ -186,6 +187,17 @@ def require_scalar(equation: FieldEquation, name: str) -> float:
 
 def _integral(equation: FieldEquation, kernel: str, samples: Tensor) -> Tensor:
     return samples.sum() * math.prod(equation.layout.kernel_grid(kernel).spacing)
+
+
+def _exact(module: nn.Module) -> Callable[[Tensor], Tensor]:
+    """A module in float64 and without gradients of its weights, because steady states are found to round-off."""
+    weights = {
+        name: value.detach().to(torch.complex128 if value.is_complex() else torch.float64)
+        if value.is_floating_point() or value.is_complex()
+        else value.detach()
+        for name, value in (*module.named_parameters(), *module.named_buffers())
+    }
+    return lambda inputs: torch.func.functional_call(module, weights, (inputs,))
 
 
 def _volume(equation: FieldEquation) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,11 +15,20 @@ from fieldsolver.equations import FieldEquation
 from .bands import Relation, oscillates, relation
 from .growth import branch_jet, noise
 from .linearise import Linearised, require_scalar
+from .numbers import ROUND_OFF
 from .steady import refined
 from .symbol import symbol_of
 
 FACTOR, OUTWARD, INWARD = 1.25, 26, 21
 """How far from its present value a parameter is tried: 1.25^26 = 330 times, and down to a hundredth, on either sign."""
+HALVINGS = 24
+"""Of the interval in which a steady state is lost."""
+CLOSE, LEAPS, LEFT = 0.1, 12, 0.3
+"""Movements of a state beyond that share of it are looked at: halved so often, a leap is still that share as long."""
+NEAR = 1e-3
+"""A fold is believed so near to where the state is lost, as a share of the step."""
+JUMP = 1e-5
+"""A margin that Brent's method leaves larger than this share of where it began has jumped to another state."""
 SHARE = 0.25
 """Of the usual number of samples, because maxima are refined anyway."""
 
@@ -31,8 +41,8 @@ class Onset:
         value: of the parameter.
         k: wave number that begins to grow.
         omega: its frequency.
-        slope: d Re(sigma)/d(parameter) there.
-        kind: as `bands.KINDS`.
+        slope: d Re(sigma)/d(parameter) there; at a fold infinite, with the sign of the side on which there is a state.
+        kind: as `bands.KINDS`, or ``"fold"``.
         state: the steady state there ``(C,)``.
     """
 
@@ -42,6 +52,10 @@ class Onset:
     slope: float
     kind: str
     state: Tensor
+
+
+FoldSolver = Callable[[Tensor, float], tuple[Tensor, float] | None]
+"""From a state and a parameter beside a fold: state and parameter at the fold, or None."""
 
 
 class Margin:
@@ -66,13 +80,18 @@ class Margin:
 
     def at(self, value: float) -> tuple[float, float, complex, str] | None:
         """Margin, wave number, growth rate and kind; None where the steady state is lost."""
-        linearised = self._make(value)
-        found = refined(linearised, self.state.reshape(1, -1))
-        if not len(found):
+        state = self.steady(value, self.state)
+        if state is None:
             return None
-        self.state = found.states[0]
+        self.state = state
+        linearised = self._make(value)
         curve = self._relation(linearised, self.state)
         return max(_candidates(curve), key=lambda one: one[0])
+
+    def steady(self, value: float, near: Tensor) -> Tensor | None:
+        """The steady state that Newton's method finds from another."""
+        found = refined(self._make(value), near.reshape(1, -1))
+        return found.states[0] if len(found) else None
 
 
 def _candidates(curve: Relation) -> Iterator[tuple[float, float, complex, str]]:
@@ -108,8 +127,9 @@ def onset(
     t: float,
     fallback: float,
     direction: np.ndarray,
+    fold: FoldSolver,
 ) -> Onset | None:
-    """The value nearest to the present one at which stability changes, or None.
+    """The value nearest to the present one at which stability changes, or the steady state ends in a fold, or None.
 
     The margin is the growth rate at its refined maximum over k, so that it is smooth in the parameter and its zero
     satisfies ``Re sigma = 0`` and ``d Re sigma / dk = 0`` at once; Brent's method finds it to round-off.
@@ -126,9 +146,13 @@ def onset(
         return relation(symbol_of(linearised, response).along(direction), fallback=fallback, share=SHARE)
 
     margin = Margin(equation, parameter, state, curve, parameters, t)
-    bracket = _bracket(margin, present, state)
-    if bracket is None:
+    first = margin.at(present)
+    if first is None:
         return None
+    bracket = _bracket(margin, present, first[0], fold)
+    if bracket is None or isinstance(bracket, Onset):
+        return bracket
+    here = first[0]
     low, high, margin.state = bracket
 
     def growth(value: float) -> float:
@@ -138,19 +162,20 @@ def onset(
     size = max(abs(low), abs(high))
     value = float(brentq(growth, low, high, xtol=1e-15 * size, rtol=4 * np.finfo(float).eps))
     found = margin.at(value)
-    if found is None:
+    if found is None or abs(found[0]) > JUMP * max(abs(here), 1e3 * size * np.finfo(float).eps):
         return None
     step = 1e-6 * size
     slope = (growth(value + step) - growth(value - step)) / (2 * step)
+    value = 0.0 if abs(value) <= ROUND_OFF * abs(present) else value
     return Onset(value, found[1], abs(found[2].imag), slope, found[3], margin.state)
 
 
-def _bracket(margin: Margin, present: float, state: Tensor) -> tuple[float, float, Tensor] | None:
-    """Values on both sides of the nearest change of sign, and a steady state between them."""
-    first = margin.at(present)
-    if first is None:
-        return None
-    walkers = [_Walker(margin, present, first[0], side, margin.state) for side in _sides(present)]
+Bracket = tuple[float, float, Tensor]
+
+
+def _bracket(margin: Margin, present: float, rate: float, fold: FoldSolver) -> Bracket | Onset | None:
+    """Values on both sides of the nearest change of sign and a steady state between them, or the fold where it ends."""
+    walkers = [_Walker(margin, present, rate, side, margin.state, fold) for side in _sides(present)]
     for _ in range(2 * (OUTWARD + INWARD)):
         for walker in walkers:
             found = walker.step()
@@ -162,22 +187,67 @@ def _bracket(margin: Margin, present: float, state: Tensor) -> tuple[float, floa
 class _Walker:
     """Goes along one side of values and remembers the last one."""
 
-    def __init__(self, margin: Margin, value: float, rate: float, values: Iterator[float], state: Tensor) -> None:
+    def __init__(
+        self, margin: Margin, value: float, rate: float, values: Iterator[float], state: Tensor, fold: FoldSolver
+    ) -> None:
         self._margin, self._value, self._rate, self._values, self._state = margin, value, rate, values, state
+        self._fold = fold
 
-    def step(self) -> tuple[float, float, Tensor] | None:
+    def step(self) -> Bracket | Onset | None:
         value = next(self._values, None)
         if value is None:
             return None
         self._margin.state = self._state
         found = self._margin.at(value)
-        if found is None:
-            self._values = iter(())  # the steady state has gone
-            return None
-        if (found[0] > 0) != (self._rate > 0):
-            return self._value, value, self._margin.state
+        leapt = found is not None and self._leaps(value, self._margin.state)
+        if found is None or leapt or (found[0] > 0) != (self._rate > 0):
+            self._values = iter(())
+            return self._end(value)
         self._value, self._rate, self._state = value, found[0], self._margin.state
         return None
+
+    def _leaps(self, beyond: float, far: Tensor) -> bool:
+        """Whether Newton's method went to another branch: the largest movement does not shrink with the interval."""
+        low, near, high = self._value, self._state, beyond
+        whole = float((far - near).abs().max())
+        if whole <= CLOSE * float(near.abs().max()):
+            return False
+        for _ in range(LEAPS):
+            middle = 0.5 * (low + high)
+            state = self._margin.steady(middle, near)
+            if state is None:
+                return True
+            if float((state - near).abs().max()) > float((far - state).abs().max()):
+                high, far = middle, state
+            else:
+                low, near = middle, state
+        return float((far - near).abs().max()) > LEFT * whole
+
+    def _end(self, beyond: float) -> Bracket | Onset | None:
+        """Halve the interval in which the margin changes its sign, or the steady state is lost.
+
+        Beyond a fold Newton's method finds another state or none: both are told from an onset by solving the fold.
+        """
+        start, other = self._value, beyond
+        changed: Bracket | None = None
+        kind = "uniform"
+        for _ in range(HALVINGS + 1):
+            self._margin.state = self._state
+            found = self._margin.at(other)
+            state = self._margin.state
+            if found is None or self._leaps(other, state):
+                changed, kind, beyond = None, "uniform", other
+            elif (found[0] > 0) == (self._rate > 0):
+                self._value, self._state = other, state
+            else:
+                changed, kind, beyond = (self._value, other, self._state), found[3], other
+            other = 0.5 * (self._value + beyond)
+        solved = self._fold(self._state, self._value) if kind == "uniform" else None
+        margin = NEAR * abs(beyond - start)
+        low, high = sorted((self._value, beyond))
+        if solved is not None and low - margin <= solved[1] <= high + margin:
+            return Onset(solved[1], 0.0, 0.0, math.copysign(math.inf, start - solved[1]), "fold", solved[0])
+        return changed if changed is None else (self._value, changed[1], self._state)
 
 
 def _sides(present: float) -> list[Iterator[float]]:

@@ -99,7 +99,7 @@ def _rule(node: Node, operands: list[Pair], at: Values) -> Pair:
         return _function(node, operands, at)
     if isinstance(node, (Component, Stack, Dot, MatrixProduct)):
         return _components(node, operands, at)
-    return _arithmetic(node, operands)
+    return _arithmetic(node, operands, at)
 
 
 def _leaf(node: Node, at: Values) -> Pair:
@@ -129,7 +129,7 @@ def _dtype(node: Number) -> torch.dtype:
     return torch.complex128 if isinstance(node.value, complex) else torch.float64
 
 
-def _arithmetic(node: Node, operands: list[Pair]) -> Pair:
+def _arithmetic(node: Node, operands: list[Pair], at: Values) -> Pair:
     values = [value for value, _ in operands]
     match node:
         case Sum():
@@ -146,8 +146,9 @@ def _arithmetic(node: Node, operands: list[Pair]) -> Pair:
             response = sized(da, node.components).scaled(1 / b) if da else _NONE
             return a / b, response + (sized(db, node.components).scaled(-a / b**2) if db else _NONE)
         case Power():
-            return _power(node, operands)
+            return _power(node, operands, at)
         case Comparison():
+            _refuse_ties(node, operands, at)
             return _COMPARE[node.content[0]](*values), _NONE
         case Treatment():
             return operands[0]
@@ -163,7 +164,22 @@ def _product(operands: list[Pair], components: int) -> Response:
     return total
 
 
-def _power(node: Node, operands: list[Pair]) -> Pair:
+def _refuse_ties(node: Node, operands: list[Pair], at: Values) -> None:
+    """Where two values are equal, a switch or an extremum may have a kink."""
+    (a, da), (b, db) = operands
+    if at.strict and (da or db) and bool((a == b).any()):
+        raise NoPlaneWaves(
+            f"{node} is undecided at this state, where its sides are equal: a derivative may not exist", node
+        )
+
+
+def _finite(slope: Tensor, node: Node, at: Values) -> Tensor:
+    if at.strict and not bool(torch.isfinite(slope.abs()).all()):
+        raise NoPlaneWaves(f"{node} has no finite derivative at this state", node)
+    return slope
+
+
+def _power(node: Node, operands: list[Pair], at: Values) -> Pair:
     (a, da), (b, db) = operands
     exponent = node.operands[1]
     literal = exponent.value if isinstance(exponent, Number) else None
@@ -171,9 +187,9 @@ def _power(node: Node, operands: list[Pair]) -> Pair:
     response = _NONE
     if da:
         slope = literal * a ** (literal - 1) if isinstance(literal, int) and literal else b * a ** (b - 1)
-        response = sized(da, node.components).scaled(slope)
+        response = sized(da, node.components).scaled(_finite(slope, node, at))
     if db:
-        response = response + sized(db, node.components).scaled(value * torch.log(a))
+        response = response + sized(db, node.components).scaled(_finite(value * torch.log(a), node, at))
     return value, response
 
 
@@ -185,6 +201,7 @@ def _function(node: Function, operands: list[Pair], at: Values) -> Pair:
         condition, a, b = values
         return torch.where(condition, a, b), responses[1].chosen(condition, responses[2])
     if name in ("min", "max"):
+        _refuse_ties(node, operands, at)
         a, b = torch.broadcast_tensors(*values)
         first = a < b if name == "min" else a > b
         return torch.where(first, a, b), responses[0].chosen(first, responses[1])
@@ -197,7 +214,7 @@ def _function(node: Function, operands: list[Pair], at: Values) -> Pair:
         return value_of(name, value), _NONE
     if at.strict and is_at_kink(name, value):
         raise NoPlaneWaves(f"{node} has no derivative at this state", node)
-    return value_of(name, value), response.scaled(slope_of(name, value))
+    return value_of(name, value), response.scaled(_finite(slope_of(name, value), node, at))
 
 
 def _not_holomorphic(name: str, value: Tensor, response: Response, at: Values) -> Pair:

@@ -11,6 +11,7 @@ from fieldsolver.equations.calculus.expansion import expand
 from fieldsolver.equations.graph import Convolution, MatrixSymbol, Node, Reduction, SpatialOperator, Transfer, walk
 from fieldsolver.equations.vocabulary import OPERATORS
 
+from .derivatives import is_kinked
 from .factors import Factor
 from .refusals import NoPlaneWaves
 from .response import Response, sized
@@ -82,19 +83,19 @@ def nonlocal_rule(node: Node, operands: list[Pair], at: Values) -> Pair:
 
 
 def _module(node: Node, operands: list[Pair], at: Values) -> Pair:
-    """A pointwise module, by automatic differentiation, in the precision of its weights."""
+    """A pointwise module, by automatic differentiation, in float64; refused at a kink."""
     name, states = node.content[0], len(at.states)
     if name in at.nonlocal_modules:
         raise NoPlaneWaves(f"{node} is a nonlocal module, whose action on plane waves is not known", node)
     module = at.modules[name]
     sizes = [operand.components for operand in node.operands]
     inputs = torch.cat([value.expand(states, size) for (value, _), size in zip(operands, sizes, strict=True)], dim=1)
-    weight = next(module.parameters(), inputs)
-    inputs = inputs.to(weight.dtype)
     value = module(inputs).to(at.states.dtype)
     response = at.join([(sized(part, size), size) for (_, part), size in zip(operands, sizes, strict=True)])
     if not response:
         return value, Response.zero()
     with torch.enable_grad():
+        if at.strict and is_kinked(module, inputs):
+            raise NoPlaneWaves(f"{node} has no derivative at this state: its slope jumps there", node)
         slopes = torch.func.vmap(torch.func.jacrev(module))(inputs).detach().to(at.states.dtype)  # (S, outputs, inputs)
     return value, response.mapped(lambda A: slopes @ A)

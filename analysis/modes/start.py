@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,8 +13,10 @@ from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import StateError
 
 
-def uniform_part(equation: FieldEquation, state: Mapping[str, Any] | Tensor) -> Tensor:
-    """The mean of a state over the grid, ``(C,)``."""
+def uniform_part(equation: FieldEquation, state: Mapping[str, Any] | Tensor | Sequence[Any]) -> Tensor:
+    """The mean of a state over the grid, ``(C,)``; lists and arrays count as tensors."""
+    if not isinstance(state, (Tensor, Mapping)):
+        state = _listed(state, equation.is_complex)
     if isinstance(state, Tensor) and tuple(state.shape) == (equation.components,):
         packed = state.detach()
     elif isinstance(state, Mapping) and all(isinstance(value, (int, float, complex)) for value in state.values()):
@@ -29,6 +32,15 @@ def uniform_part(equation: FieldEquation, state: Mapping[str, Any] | Tensor) -> 
     if not bool(torch.isfinite(packed.abs()).all()):
         raise StateError("the state is not finite")
     return packed.to(dtype)
+
+
+def _listed(state: Sequence[Any], is_complex: bool) -> Tensor:
+    try:
+        values = np.asarray(state, dtype=complex if is_complex else float)
+    except (TypeError, ValueError):
+        kind = "complex" if is_complex else "real"
+        raise StateError(f"a state is a dict, a tensor or a list of {kind} numbers, got {state!r}") from None
+    return torch.as_tensor(values)
 
 
 def _numbers(equation: FieldEquation, state: Mapping[str, Any]) -> Tensor:

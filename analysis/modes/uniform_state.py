@@ -15,7 +15,7 @@ from .directions import fastest_direction
 from .growth import noise
 from .linearise import Linearised
 from .numbers import Floats
-from .onset import Onset, onset
+from .onset import FoldSolver, Onset, onset
 from .symbol import Symbol, symbol_of
 
 HALF_RESOLVED = 0.5
@@ -75,8 +75,8 @@ class StateAnalysis:
         edge = max((band.high for band in self.curve.bands if math.isfinite(band.high)), default=0.0)
         if edge > HALF_RESOLVED * self.modes.nyquist:
             said.append(
-                f"the grid does not resolve the band: its edge k = {edge:.4g} lies above half the Nyquist wave number "
-                f"{self.modes.nyquist:.4g}"
+                f"the grid does not resolve the band: its edge k = {edge:.4g} lies above "
+                f"{HALF_RESOLVED * self.modes.nyquist:.4g}, half the Nyquist wave number {self.modes.nyquist:.4g}"
             )
         if not self.unstable_modes:
             said.append("no mode of this domain lies in the band, so the state is stable here: the domain is too small")
@@ -93,6 +93,7 @@ def analyse_state(
     critical: str | None,
     parameters: Mapping[str, float],
     t: float,
+    fold: FoldSolver,
 ) -> StateAnalysis:
     """Everything about one uniform steady state.
 
@@ -105,6 +106,7 @@ def analyse_state(
         critical: a parameter whose critical value is sought, or None.
         parameters: values other than the declared ones.
         t: the time of the coefficients.
+        fold: solves the fold in which a steady state ends.
     """
     _, response = linearised.at(state.reshape(1, -1), strict=True)
     symbol = symbol_of(linearised, response)
@@ -113,6 +115,13 @@ def analyse_state(
     found = None
     if critical is not None:
         found = onset(
-            linearised.equation, critical, state, parameters=parameters, t=t, fallback=fallback, direction=direction
+            linearised.equation,
+            critical,
+            state,
+            parameters=parameters,
+            t=t,
+            fallback=fallback,
+            direction=direction,
+            fold=fold,
         )
     return StateAnalysis(state, residual, symbol, direction, curve, admissible(linearised, symbol, state), found)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from .response import Response, joined
 
@@ -23,7 +23,7 @@ class Values:
     mirror: Tensor
     parameters: Mapping[str, Tensor]
     integrals: Mapping[str, Tensor]
-    modules: Mapping[str, nn.Module]
+    modules: Mapping[str, Callable[[Tensor], Tensor]]
     nonlocal_modules: frozenset[str]
     time: float
     volume: float

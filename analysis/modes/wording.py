@@ -68,10 +68,13 @@ def _onset(one: StateAnalysis, parameter: str) -> str:
     found = one.onset
     if found is None:
         return ""
+    if found.kind == "fold":
+        side = "below" if found.slope > 0 else "above"
+        return f"; this steady state ends in a fold at {parameter} = {found.value:.8g} and does not exist {side}"
     side = "above" if found.slope > 0 else "below"
     wave = f", k = {found.k:.6g}" if found.k else ""
     rotation = f", frequency {found.omega:.6g}" if found.omega > 1e-9 else ""
-    return f"; unstable ({found.kind}{wave}{rotation}) for {parameter} {side} {found.value:.8g}"
+    return f"; in an unbounded medium unstable ({found.kind}{wave}{rotation}) for {parameter} {side} {found.value:.8g}"
 
 
 def _number(value: complex) -> str:

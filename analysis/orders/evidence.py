@@ -15,6 +15,12 @@ ROUNDOFF = 1e-12
 FEW_SLOPES = 4
 """Too few local orders for a t test to notice a drift."""
 
+SETTLED = 0.25
+"""Spread of the finest three local orders, as a share of their distance from the claim, that cannot bridge it."""
+
+SCATTERED = 6
+"""Local orders from which scatter can be told from a drift, and all of the finer half may stand for the order."""
+
 
 @dataclass(frozen=True)
 class Stiffness:
@@ -74,6 +80,11 @@ class Evidence:
             f"from {int(self.used.sum())} levels ({self.fit.model.name})"
         )
 
+    def raw_slopes(self) -> Floats:
+        """Local orders of all levels with an error that is finite and not 0."""
+        clear = np.isfinite(self.errors) & (self.errors > 0)
+        return np.asarray(np.diff(np.log(self.errors[clear])) / np.diff(np.log(self.h[clear])))
+
     def slopes(self) -> Floats:
         """Local orders of the levels in the fit, with the fitted floor taken off."""
         if self.fit is None:
@@ -81,6 +92,24 @@ class Evidence:
         h, errors = self.h[self.used], self.errors[self.used] - self.fit.floor
         clear = errors > 0.5 * self.errors[self.used]
         return np.asarray(np.diff(np.log(errors[clear])) / np.diff(np.log(h[clear])))
+
+
+def settled_below(slopes: Floats, claimed: float, tolerance: float) -> bool:
+    """Whether the finest local orders rule out that finer levels reach the claim.
+
+    An interval of a fitted law presumes that the law holds; where three terms cancel, none does, and a low order with a
+    narrow interval is seen on the way to the true one. So the finest three (two, of three levels) must agree among
+    themselves far better than with the claim; or, where they scatter, the whole finer half lies below it.
+    """
+    if len(slopes) < 2:
+        return False
+    tail = slopes[-3:]
+    if tail.max() < claimed - tolerance and np.ptp(tail) <= SETTLED * (claimed - tail[-1]):
+        return True
+    half = slopes[-((len(slopes) + 1) // 2) :]
+    turns = np.diff(half)
+    drifts = bool((turns > 0).all() or (turns < 0).all())
+    return len(slopes) >= SCATTERED and not drifts and bool(half.max() < claimed - tolerance)
 
 
 def has_trend(slopes: Floats, confidence: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,11 +12,11 @@ import numpy as np
 from fieldsolver.errors import OptionError
 from fieldsolver.results import Verdict
 
-from .evidence import Evidence, Stiffness
+from .evidence import ROUNDOFF, Evidence, Stiffness
 from .model_fit import RELATIVE_NOISE, ModelFit, fit_model
 from .models import MODELS, Floats
 from .profile_interval import profile_interval
-from .verdict import judge
+from .verdict import TOLERANCE, judge
 
 STAGNATION_ORDER = 0.3
 """Levels after which the finer ones do not gain even this order have stopped converging."""
@@ -94,7 +95,7 @@ def fit_order(
     Raises:
         OptionError: lengths differ, h does not decrease, an error is negative, or an option is out of range.
     """
-    _check_options(expected, floor, confidence)
+    check_options(expected, floor, confidence)
     stiff = _checked_stiffness(expected, stage_order, stiffness)
     levels = usable_levels(h, errors, floor)
     steps, values, used = levels.h, levels.errors, levels.used
@@ -105,6 +106,8 @@ def fit_order(
     lo, hi = math.nan, math.nan
     if best is not None:
         lo, hi = _widened(best, profile_interval(fits, steps[used], values[used], confidence), order_noise, confidence)
+    if floor is None and values.max() <= ROUNDOFF and not (hi - lo) / 2 < TOLERANCE:
+        best, lo, hi, linear = None, math.nan, math.nan, (math.nan, math.nan)  # a line through round-off is no order
     evidence = Evidence(
         steps, values, used, levels.first_stagnant, levels.met, floor, best, lo, hi, expected, confidence, stiff
     )
@@ -232,13 +235,18 @@ def _checked(h: Sequence[float] | Floats, errors: Sequence[float] | Floats) -> t
     return steps, values
 
 
-def _check_options(expected: float | None, floor: float | None, confidence: float) -> None:
-    if expected is not None and not (math.isfinite(expected) and expected > 0):
+def check_options(expected: float | None, floor: float | None, confidence: float) -> None:
+    """Raise `OptionError` for options of `fit_order` that are no numbers or out of range."""
+    if expected is not None and not (_is_number(expected) and math.isfinite(expected) and expected > 0):
         raise OptionError(f"expected is the claimed order, such as 2; got {expected!r}")
-    if floor is not None and not (math.isfinite(floor) and floor >= 0):
+    if floor is not None and not (_is_number(floor) and math.isfinite(floor) and floor >= 0):
         raise OptionError(f"floor is an error level that is not negative, such as 1e-14, or None; got {floor!r}")
-    if not 0 < confidence < 1:
+    if not (_is_number(confidence) and 0 < confidence < 1):
         raise OptionError(f"confidence lies between 0 and 1, such as 0.95; got {confidence!r}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _checked_stiffness(expected: float | None, stage_order: float | None, stiffness: float | None) -> Stiffness | None:

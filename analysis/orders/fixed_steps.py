@@ -16,7 +16,7 @@ from fieldsolver.solve import solve
 from .dataset import REFERENCE_SHARE
 from .error_size import error_size
 
-FINER = 16
+FINER = 8
 """A computed reference takes steps at least this many times finer than the finest level."""
 
 
@@ -84,7 +84,7 @@ def finer_reference(
 def reference_ratio(order: float) -> int:
     """How many times finer a reference must be for its error estimate to stay below 1 % of the finest error.
 
-    The estimate is ``(2^p - 1) r^-p`` of the finest error at ratio r; a power of two, at least 16.
+    The estimate is ``(2^p - 1) r^-p`` of the finest error at ratio r; a power of two, at least 8.
     """
     needed = (2 * (2**order - 1) / REFERENCE_SHARE) ** (1 / order)
     return max(FINER, 2 ** math.ceil(math.log2(needed)))

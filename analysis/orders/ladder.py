@@ -25,6 +25,10 @@ def checked_ladder(ladder: Sequence[float], name: str = "ladder") -> list[float]
 
 def checked_divisors(dts: Sequence[float], t0: float, t1: float) -> list[float]:
     """Step sizes that decrease and divide the span, or an `OptionError` before anything is run."""
+    if not t1 > t0:
+        raise OptionError(
+            f"t_span runs forward, got ({t0:g}, {t1:g}); backwards in time, solve du/ds = -f(-s, u) forward"
+        )
     steps = checked_ladder(dts, "dts")
     for dt in steps:
         count = (t1 - t0) / dt

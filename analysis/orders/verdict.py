@@ -2,14 +2,17 @@
 
 1. A level without a finite error: INCONCLUSIVE.
 2. Errors that stop decreasing before they are small (round-off, or a thousandth of the coarsest): FAIL, or
-   INCONCLUSIVE without a claim. Fewer than three levels above the floor: ROUNDOFF_LIMITED; fewer at all: INCONCLUSIVE.
+   INCONCLUSIVE without a claim; PRE_ASYMPTOTIC where the finest local orders have not settled, as behind a change of
+   sign. No error above round-off, and no narrow interval: ROUNDOFF_LIMITED. Fewer than three levels above the floor:
+   ROUNDOFF_LIMITED; fewer at all: INCONCLUSIVE.
 3. Local slopes that still drift at the finest levels: PRE_ASYMPTOTIC, whatever the fit says.
 4. The whole confidence interval below the claim, the order not below the stage order, and steps too long for the
    fastest mode: ORDER_REDUCTION (Hairer and Wanner II, section IV.15).
-5. The whole confidence interval below the claim: FAIL.
+5. The whole confidence interval below the claim: FAIL, if the finest local orders have settled below it; else
+   PRE_ASYMPTOTIC.
 6. The finest level on a floor that was not declared: ROUNDOFF_LIMITED, with the order above the floor.
 7. Half-width of the interval of 0.15 or more: INCONCLUSIVE.
-8. |p - expected| < 0.15: PASS; lower: FAIL; higher: INCONCLUSIVE, the problem does not exercise the claim.
+8. |p - expected| < 0.15: PASS; lower: as 5; higher: INCONCLUSIVE, the problem does not exercise the claim.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import numpy as np
 
 from fieldsolver.results import Verdict
 
-from .evidence import ROUNDOFF, Evidence, has_trend
+from .evidence import ROUNDOFF, Evidence, has_trend, settled_below
 
 TOLERANCE = 0.15
 """How far an observed order may lie from the claimed one (DESIGN section 7, rule 2)."""
@@ -29,7 +32,17 @@ FAR_BELOW = 1e-3
 
 def judge(evidence: Evidence) -> tuple[Verdict, str]:
     """The verdict and one sentence of reason."""
-    for rule in (_unusable, _stagnant, _too_few, _drifting, _reduced, _clearly_lower, _on_floor, _too_wide):
+    for rule in (
+        _unusable,
+        _stagnant,
+        _only_roundoff,
+        _too_few,
+        _drifting,
+        _reduced,
+        _clearly_lower,
+        _on_floor,
+        _too_wide,
+    ):
         found = rule(evidence)
         if found is not None:
             return found
@@ -57,15 +70,40 @@ def _stagnant(evidence: Evidence) -> tuple[Verdict, str] | None:
             "problem that the scheme does not solve exactly",
         )
     if level > max(ROUNDOFF, FAR_BELOW * evidence.errors[0]):
+        slopes = evidence.raw_slopes()
+        if evidence.expected is not None and not settled_below(slopes, evidence.expected, TOLERANCE):
+            return Verdict.PRE_ASYMPTOTIC, (
+                f"the error is not smaller below h = {start:.3g} than there, as where it changes its sign, and the "
+                f"local orders have not settled ({_listed(slopes)}); leave out h >= {start:.3g} and "
+                f"{evidence.next_levels()}"
+            )
         verdict = Verdict.FAIL if evidence.expected is not None else Verdict.INCONCLUSIVE
         return verdict, f"the errors stop decreasing at h = {start:.3g}, e = {level:.2g}: inconsistent, or unresolved"
     return None
+
+
+def _only_roundoff(evidence: Evidence) -> tuple[Verdict, str] | None:
+    """Errors of quantities of order one; a declared floor says what round-off is for others."""
+    scattered = evidence.fit is None or not evidence.half_width < TOLERANCE
+    if evidence.declared is not None or evidence.errors.max() > ROUNDOFF or not scattered:
+        return None
+    return (
+        Verdict.ROUNDOFF_LIMITED,
+        f"no error is larger than {evidence.errors.max():.2g}, which is round-off for quantities of order one, and "
+        f"they follow no law: add levels above h = {evidence.h[0]:.3g}",
+    )
 
 
 def _too_few(evidence: Evidence) -> tuple[Verdict, str] | None:
     if evidence.fit is not None:
         return None
     count = int(evidence.used.sum())
+    if not count:
+        return (
+            Verdict.ROUNDOFF_LIMITED,
+            f"no level lies above the floor of {max(evidence.met, evidence.declared or 0.0):.2g}: take larger h than "
+            f"{evidence.h[0]:.3g}, or a problem that the scheme does not solve exactly",
+        )
     if count < len(evidence.h):
         return (
             Verdict.ROUNDOFF_LIMITED,
@@ -119,7 +157,23 @@ def _reduced(evidence: Evidence) -> tuple[Verdict, str] | None:
 def _clearly_lower(evidence: Evidence) -> tuple[Verdict, str] | None:
     if evidence.expected is None or evidence.hi >= evidence.expected - TOLERANCE:
         return None
-    return Verdict.FAIL, f"{evidence.measured()}, clearly lower than {evidence.expected:g}"
+    return _lower(evidence, evidence.expected, "clearly lower")
+
+
+def _lower(evidence: Evidence, expected: float, words: str) -> tuple[Verdict, str]:
+    """A fitted order below the claim is a failure only if finer levels cannot mend it."""
+    slopes = evidence.slopes()
+    if settled_below(slopes, expected, TOLERANCE):
+        return Verdict.FAIL, f"{evidence.measured()}, {words} than {expected:g}"
+    return (
+        Verdict.PRE_ASYMPTOTIC,
+        f"{evidence.measured()}, {words} than {expected:g}, but the local orders have not settled ({_listed(slopes)}), "
+        f"so finer levels may still show it; {evidence.next_levels()}",
+    )
+
+
+def _listed(slopes: np.ndarray) -> str:
+    return ", ".join(f"{slope:.2f}" for slope in slopes[-4:])
 
 
 def _on_floor(evidence: Evidence) -> tuple[Verdict, str] | None:
@@ -155,7 +209,7 @@ def _compared(evidence: Evidence) -> tuple[Verdict, str]:
     if abs(fit.order - expected) < TOLERANCE:
         return Verdict.PASS, f"{evidence.measured()}; expected {expected:g}"
     if fit.order < expected:
-        return Verdict.FAIL, f"{evidence.measured()}, lower than {expected:g}"
+        return _lower(evidence, expected, "lower")
     return (
         Verdict.INCONCLUSIVE,
         f"{evidence.measured()}, higher than {expected:g}: the leading error vanishes on this problem, choose another",

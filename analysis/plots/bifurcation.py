@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fieldsolver import themes
+
+from .sentence import draw_sentence
 
 if TYPE_CHECKING:
     import xarray
@@ -15,22 +18,27 @@ if TYPE_CHECKING:
     from fieldsolver.results import AnalysisResult
 
 NAMES = {"hopf": "Hopf point", "fold": "fold", "branch": "branch point", "period_doubling": "period doubling"}
+COLUMNS = 4
+"""Panels beside each other; more go below."""
 
 
 def draw_bifurcation(result: AnalysisResult) -> Figure:
-    """A panel for each point, at most four."""
+    """A panel for each point."""
     from matplotlib.figure import Figure
 
     data = result.dataset
     if "eig_re" not in data:
-        figure = Figure(figsize=(6, 1.6), layout="constrained")
-        text = f"{result.status.name}: {result.reason}"
-        figure.text(0.5, 0.5, text, ha="center", va="center", wrap=True, color=themes.ink())
-        return figure
-    count = min(data.sizes["point"], 4)
-    figure = Figure(figsize=(max(4.5, 3.4 * count), 3.8), layout="constrained")
+        return draw_sentence(result)
+    count = data.sizes["point"]
+    rows = math.ceil(count / COLUMNS)
+    columns = math.ceil(count / rows)
+    figure = Figure(figsize=(max(4.5, 3.4 * columns), 3.8 * rows), layout="constrained")
     turn = np.linspace(0, 2 * np.pi, 200)
-    for position, axes in enumerate(figure.subplots(1, count, squeeze=False)[0]):
+    panels = figure.subplots(rows, columns, squeeze=False)
+    for position, axes in enumerate(panels.flat):
+        if position >= count:
+            axes.remove()
+            continue
         point = data.isel(point=position)
         is_map = str(point["kind"].item()) == "period_doubling"
         if is_map:
@@ -48,7 +56,8 @@ def draw_bifurcation(result: AnalysisResult) -> Figure:
         size = 1.2 * max(float(np.hypot(real, imaginary).max()), float(is_map) or 1e-12)
         axes.set(xlim=(-size, size), ylim=(-size, size), xlabel="real part", title=_title(point))
         axes.title.set_fontsize("medium")
-    figure.axes[0].set_ylabel("imaginary part")
+    for row in panels:
+        row[0].set_ylabel("imaginary part")
     figure.axes[0].legend(fontsize="x-small")
     return figure
 

@@ -8,6 +8,8 @@ import numpy as np
 
 from fieldsolver import themes
 
+from .sentence import draw_sentence
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -22,11 +24,9 @@ def draw_continuation(result: AnalysisResult) -> Figure:
     from matplotlib.figure import Figure
 
     data = result.dataset
-    figure = Figure(figsize=(6, 3.8), layout="constrained")
     if "p" not in data:
-        text = f"{result.status.name}: {result.reason}"
-        figure.text(0.5, 0.5, text, ha="center", va="center", wrap=True, color=themes.ink())
-        return figure
+        return draw_sentence(result)
+    figure = Figure(figsize=(6, 3.8), layout="constrained")
     axes = figure.add_subplot()
     p, u, stable = data["p"].values, data["u"].values[:, 0], data["n_unstable"].values == 0
     axes.plot(p, np.where(stable, u, np.nan), color=themes.colour(0), lw=2, label="stable")

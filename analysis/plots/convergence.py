@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from fieldsolver.results import AnalysisResult
 
 
+WIDEST = 4.0
+"""A line whose order is known to within so many orders says nothing, and is not drawn."""
+
+
 def draw_convergence(result: AnalysisResult) -> Figure:
     """Log-log; filled circles entered the fit, open ones did not."""
     from matplotlib.figure import Figure
@@ -33,7 +37,7 @@ def draw_convergence(result: AnalysisResult) -> Figure:
     _draw_levels(axes, result, h, errors, used)
     order, expected = float(data["order"]), float(data["expected"])
     fine = np.geomspace(h.min(), h.max(), 200)
-    if np.isfinite(order):
+    if float(data["order_hi"]) - float(data["order_lo"]) < WIDEST:
         interval = f"[{float(data['order_lo']):.3f}, {float(data['order_hi']):.3f}]"
         axes.plot(
             fine, _law(result, fine), color=themes.colour(1), label=f"fit: order {order:.3f} {interval}", zorder=1
@@ -49,7 +53,8 @@ def draw_convergence(result: AnalysisResult) -> Figure:
     axes.set_xlabel({"h": "mesh size h", "dt": "step size dt", "rtol": "relative tolerance"}.get(label, label))
     label_levels(axes.xaxis, h)
     axes.set_ylabel("error")
-    finding = f", order {order:.2f}" if np.isfinite(order) else ""
+    known = float(data["order_hi"]) - float(data["order_lo"]) < WIDEST
+    finding = f", order {order:.2f}" if known else ""
     axes.set_title(f"{result.status.name}{finding}")
     axes.legend(loc="upper left")
     return figure

@@ -9,6 +9,8 @@ import numpy as np
 
 from fieldsolver import themes
 
+from .sentence import draw_sentence
+
 if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
     from fieldsolver.results import AnalysisResult
 
-MOST_PANELS = 4
+COLUMNS = 4
+"""Panels beside each other; more go below."""
 
 
 def draw_dispersion(result: AnalysisResult) -> Figure:
@@ -25,14 +28,21 @@ def draw_dispersion(result: AnalysisResult) -> Figure:
 
     data = result.dataset
     if "growth_rate_re" not in data:
-        return _message(f"{result.status.name}: {result.reason}")
+        return draw_sentence(result)
     states = data if "steady_state" in data.dims else data.expand_dims("steady_state")
-    count = min(states.sizes["steady_state"], MOST_PANELS)
-    figure = Figure(figsize=(6.4, 3.8) if count == 1 else (3.4 * count + 0.8, 3.8), layout="constrained")
-    panels = figure.subplots(1, count, squeeze=False)[0]
-    for position, axes in enumerate(panels):
-        _panel(axes, states.isel(steady_state=position), first=position == 0)
-    panels[0].set_ylabel("growth rate (1/time)")
+    count = states.sizes["steady_state"]
+    rows = math.ceil(count / COLUMNS)
+    columns = math.ceil(count / rows)
+    width = 6.4 if count == 1 else 3.4 * columns + 0.8
+    figure = Figure(figsize=(width, 3.8 * rows), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False)
+    for position, axes in enumerate(panels.flat):
+        if position < count:
+            _panel(axes, states.isel(steady_state=position), first=position == 0)
+        else:
+            axes.remove()
+    for row in panels:
+        row[0].set_ylabel("growth rate (1/time)")
     return figure
 
 
@@ -111,12 +121,3 @@ def _title(data: xarray.Dataset) -> str:
     state = ", ".join(f"{value:.4g}" for value in data["state_re"].values[:3])
     more = ", ..." if data.sizes["wave"] > 3 else ""
     return f"({state}{more}): {data['regime'].item()}"
-
-
-def _message(text: str) -> Figure:
-    """A result without numbers is a sentence."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6, 1.6), layout="constrained")
-    figure.text(0.5, 0.5, text, ha="center", va="center", wrap=True, color=themes.ink())
-    return figure

@@ -9,6 +9,9 @@ import numpy as np
 
 from fieldsolver import themes
 
+from .level_ticks import label_levels
+from .short_log_axis import tidy_log
+
 if TYPE_CHECKING:
     import xarray
     from matplotlib.axes import Axes
@@ -75,7 +78,7 @@ def _energy(axes: Axes, samples: xarray.Dataset) -> None:
         middle = float(first["drift_rel"].mean()) + slope * (time - time.mean())
         axes.plot(time, middle, color=themes.ink(), linewidth=0.9, label=f"drift {slope:.2g} per unit time")
         axes.legend(fontsize="small")
-    axes.set(xlabel="time", ylabel="(E - E(0)) / |E(0)|", title="relative change of the energy")
+    axes.set(xlabel="time", ylabel="(E - E(0)) / size at the start", title="relative change of the energy")
 
 
 def _budget(axes: Axes, data: xarray.Dataset, along: str) -> None:
@@ -119,8 +122,6 @@ def _steps(axes: Axes, data: xarray.Dataset) -> None:
 
 
 def _closure(axes: Axes, data: xarray.Dataset) -> None:
-    from matplotlib.ticker import NullFormatter
-
     dt, error = data["closure_dt"].values, data["closure_error"].values
     axes.loglog(dt, error, "o", color=themes.colour(0), label="largest energy added")
     order = float(data["closure_order"])
@@ -128,14 +129,13 @@ def _closure(axes: Axes, data: xarray.Dataset) -> None:
         interval = f"[{float(data['closure_order_lo']):.2f}, {float(data['closure_order_hi']):.2f}]"
         law = error[-1] * (dt / dt[-1]) ** order
         axes.loglog(dt, law, color=themes.colour(1), label=f"order {order:.2f} {interval}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    label_levels(axes.xaxis, dt)
+    tidy_log(axes.yaxis)
     axes.set(xlabel="dt", ylabel="energy", title="what the steps add, over their size")
     axes.legend(fontsize="small")
 
 
 def _modes(axes: Axes, data: xarray.Dataset) -> None:
-    from matplotlib.ticker import NullFormatter
-
     frequency = np.abs(data["mode_rate_im"].values)
     predicted, measured = data["predicted_growth_per_step"].values, data["measured_growth_per_step"].values
     axes.plot(frequency, np.abs(predicted), "o", fillstyle="none", color=themes.colour(0), label="predicted")
@@ -143,7 +143,8 @@ def _modes(axes: Axes, data: xarray.Dataset) -> None:
     axes.set_yscale("log")
     if frequency.min(initial=np.inf) > 0 and len(frequency) > 1:
         axes.set_xscale("log")
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        tidy_log(axes.xaxis)
+    tidy_log(axes.yaxis)
     gain = "gain" if float(np.nansum(predicted)) > 0 else "loss"
     axes.set(
         xlabel="frequency of the mode", ylabel=f"relative {gain} per step", title="energy of the modes, by the steps"

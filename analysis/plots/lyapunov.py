@@ -9,6 +9,8 @@ import numpy as np
 
 from fieldsolver import themes
 
+from .short_log_axis import tidy_log
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -32,6 +34,9 @@ def draw_lyapunov(result: AnalysisResult) -> Figure:
     if bool(np.isfinite(result["lambda"]).all()):
         _spectrum(left, result)
         _settling(right, result)
+    else:
+        left.set_axis_off()
+        right.set_axis_off()
     return figure
 
 
@@ -78,6 +83,8 @@ def _settling(axes: Axes, result: AnalysisResult) -> None:
         axes.set(xscale="log", yscale="log")
         axes.plot(time, lines.max() * time[0] / time, color=themes.muted(), linewidth=0.8, linestyle=":")
         axes.lines[-1].set_label("1/time")
+        tidy_log(axes.xaxis)
+        tidy_log(axes.yaxis)
     axes.set_title("distance of the running mean from its end", fontsize="medium")
     axes.set(xlabel=f"{result['time'].attrs['units']} of each member", ylabel="distance")
     if named:

@@ -92,11 +92,11 @@ def _draw_regions(axes: Axes, result: AnalysisResult, chosen: list[str]) -> None
     plane = x[None, :] + 1j * y[:, None]
     axes.axhline(0, color=themes.muted(), linewidth=0.6)
     axes.axvline(0, color=themes.muted(), linewidth=0.6)
-    for position, name in enumerate(single):
+    for name in single:
         with np.errstate(all="ignore"):
             growth = np.nan_to_num(get_scheme(name).growth(plane), nan=1e9, posinf=1e9)
-        look: Any = themes.line(position)
-        if position == 0:
+        look: Any = themes.line(chosen.index(name))  # one method, one colour in all panels
+        if name == single[0]:
             axes.contourf(x, y, growth, levels=[-1, 1], colors=[look["color"]], alpha=0.16)
         axes.contour(x, y, growth, levels=[1], colors=[look["color"]], linestyles=[look["linestyle"]], linewidths=1.4)
         axes.plot([], [], label=name, **look)
@@ -158,7 +158,8 @@ def _draw_waves(axes: Axes, result: AnalysisResult, chosen: list[str]) -> None:
         if np.isfinite(row["dt_used"]):
             values = np.abs(error.sel(integrator=name).values) if phase else row["amplification"].values
             look: Any = themes.line(position)
-            axes.plot(x[shown], values[shown], label=f"{name}, dt = {float(row['dt_used']):.3g}", **look)
+            marker = "o" if shown.sum() == 1 else None  # a line through one point is not seen
+            axes.plot(x[shown], values[shown], marker=marker, label=f"{name}, dt = {float(row['dt_used']):.3g}", **look)
     if phase:
         axes.axhline(0.01, color=themes.muted(), linewidth=0.9, linestyle=":")
     else:
@@ -191,7 +192,8 @@ def _draw_exact(axes: Axes, result: AnalysisResult, name: str, x: np.ndarray, sh
     dt = float(result["dt_used"].sel(integrator=name))
     if np.isfinite(dt):
         exact = np.exp(dt * result["mode_eigenvalue_re"].values)
-        axes.plot(x[shown], exact[shown], ":", color=themes.ink(), label=f"exact, dt = {dt:.3g}")
+        look = "x" if shown.sum() == 1 else ":"
+        axes.plot(x[shown], exact[shown], look, color=themes.ink(), label=f"exact, dt = {dt:.3g}")
 
 
 def _draw_ranking(axes: Axes, result: AnalysisResult, chosen: list[str]) -> None:
@@ -213,24 +215,25 @@ def _draw_ranking(axes: Axes, result: AnalysisResult, chosen: list[str]) -> None
     axes.set_yticks(place, [names[i] for i in order])
     axes.set_xscale("log")
     axes.set_xlim(share.min() / 2, share.max() * 6)
-    axes.set_ylim(min(len(order) - 0.4 - FEWEST_BARS, -0.6), len(order) - 0.4)
+    lines = [_listed(names, limits == 0, "unstable"), _listed(names, np.isposinf(limits), "stable")]
+    text = "\n".join(filter(None, lines))
+    room = 0.06 * len(order) * len(text.splitlines())
+    axes.set_ylim(min(len(order) - 0.4 - FEWEST_BARS, -0.6 - room), len(order) - 0.4)
     axes.xaxis.set_minor_formatter(NullFormatter())  # of less than two decades they would overlap
     for y, i in zip(place, order, strict=True):
         axes.text(float(share[y]) * 1.08, float(y), f"{limits[i]:.3g}", va="center", fontsize=8)
     axes.set_xlabel("largest stable step per evaluation of the right-hand side")
-    unstable = [names[i] for i in range(limits.size) if limits[i] == 0]
     axes.set_title("limits dt (numbers) and time per evaluation (bars)", fontsize=10)
-    if unstable:
-        text = ", ".join(unstable[:4]) + (f" and {len(unstable) - 4} more" if len(unstable) > 4 else "")
-        axes.text(
-            0.99,
-            0.01,
-            f"unstable for every step:\n{text}",
-            ha="right",
-            va="bottom",
-            transform=axes.transAxes,
-            fontsize=8,
-        )
+    axes.text(0.99, 0.01, text, ha="right", va="bottom", transform=axes.transAxes, fontsize=8)
+
+
+def _listed(names: list[str], which: np.ndarray, word: str) -> str:
+    """Methods that have no bar, as words; empty for none."""
+    found = [name for name, chosen in zip(names, which, strict=True) if chosen]
+    if not found:
+        return ""
+    text = ", ".join(found[:4]) + (f" and {len(found) - 4} more" if len(found) > 4 else "")
+    return f"{word} for every step:\n{text}"
 
 
 def _without_bars(result: AnalysisResult, names: list[str]) -> str:

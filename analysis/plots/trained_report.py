@@ -9,6 +9,7 @@ import numpy as np
 from fieldsolver import themes
 
 from ..trained.rest import SLOW
+from .short_log_axis import tidy_log
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,6 +55,7 @@ def _going_on(axes: Axes, result: AnalysisResult) -> None:
     axes.annotate("at rest below", (1.0, SLOW), xycoords=("axes fraction", "data"), xytext=(-2, 2),
                   textcoords="offset points", ha="right", fontsize="small")  # fmt: skip
     axes.set(yscale="log", xlabel="time", ylabel="relative change per duration")
+    tidy_log(axes.yaxis)
     axes.set_title("does it come to rest?", fontsize="medium")
 
 
@@ -100,6 +102,7 @@ def _gains(axes: Axes, result: AnalysisResult) -> None:
             labelled.add(label)
     axes.axhline(1.0, color=themes.muted(), linewidth=0.8)
     axes.set(yscale="log", xlabel="time", ylabel="gain")
+    tidy_log(axes.yaxis)
     axes.set_title("how disturbances and gradients grow", fontsize="medium")
     axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2)
 

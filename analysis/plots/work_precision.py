@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 MARKERS = "osD^vPX*<>"
 FRONT_WIDTH = 7.0
+MOST_TICKS = 5
+WIDE = 100.0
+"""Times and counts that span more than this are labelled at powers of ten alone."""
 
 
 def draw_work_precision(result: AnalysisResult) -> Figure:
@@ -39,7 +42,7 @@ def draw_work_precision(result: AnalysisResult) -> Figure:
             axes.axhline(floor, color=themes.muted(), lw=1, ls=":", zorder=0)
         right.annotate("error of the reference", (0.98, floor), xycoords=("axes fraction", "data"), ha="right",
                        va="bottom", color=themes.muted(), fontsize=8)  # fmt: skip
-    right.legend(fontsize=9, loc="upper right")
+    right.legend(fontsize=9, loc="best")
     figure.suptitle(_title(result), fontsize=11)
     return figure
 
@@ -66,7 +69,23 @@ def _panel(
             x, y, xerr=bars, marker=MARKERS[k % len(MARKERS)], ms=5, lw=1.4, capsize=2, label=label, zorder=2,
             color=style["color"], ls=style["linestyle"],
         )  # fmt: skip
+    _label_decades(axes, work[np.isfinite(work) & (work > 0)])
     axes.grid(visible=True, which="major", alpha=0.25)
+
+
+def _label_decades(axes: Axes, work: np.ndarray) -> None:
+    """Labels of a log axis of about one decade overlap: at most five, at 1, 2 and 5 times powers of ten."""
+    from matplotlib.ticker import FixedLocator, NullFormatter
+
+    if not work.size:
+        return
+    low, high = work.min() / 1.3, work.max() * 1.3
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    ticks = np.outer(powers, (1, 2, 5)).ravel() if high / low < WIDE else powers
+    ticks = ticks[(ticks >= low) & (ticks <= high)]
+    axes.xaxis.set_major_locator(FixedLocator(ticks[:: int(np.ceil(len(ticks) / MOST_TICKS))].tolist()))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _title(result: AnalysisResult) -> str:

@@ -9,6 +9,9 @@ import numpy as np
 
 from fieldsolver.analysis.orders.models import Floats
 
+LEAD = 1.1
+"""A shorter lead is none: the next run, machine or version turns it round."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -19,7 +22,7 @@ class Choice:
         method: position of the cheapest, -1 when no method reaches the error.
         work: its work.
         advantage: work of the second over that of the first; NaN without a second.
-        clear: the spread of the two does not overlap.
+        clear: the spread of the two does not overlap, and the lead is at least `LEAD`.
     """
 
     error: float
@@ -82,7 +85,7 @@ def _choice(target: float, work: Floats, low: Floats, high: Floats) -> Choice:
     first, *others = able[np.argsort(work[able], kind="stable")]
     if not others:
         return Choice(float(target), int(first), float(work[first]), math.nan, True)
-    clear = high[first] < low[others].min()
+    clear = high[first] < low[others].min() and work[others[0]] >= LEAD * work[first]
     return Choice(float(target), int(first), float(work[first]), float(work[others[0]] / work[first]), bool(clear))
 
 

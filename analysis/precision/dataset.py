@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +24,12 @@ from .runs import Measurements
 SCHEMA = "work_precision/1"
 NONE = "none"
 
+DECADE = 10.0
+"""Errors that differ by less show no cost per accuracy: the reference is wrong, or nothing depends on the settings."""
+
+FEWEST_REPEATS = 3
+"""Below, quartiles are no spread."""
+
 
 def work_precision_result(
     found: Measurements,
@@ -41,6 +48,8 @@ def work_precision_result(
     nfev = found.counts["nfev"]
     targets = decades(error)
     best = choices(targets, median, error, low, high)
+    if found.seconds.shape[-1] < FEWEST_REPEATS:  # no spread, so no lead over a rival is clear
+        best = [replace(one, clear=math.isnan(one.advantage)) for one in best]
     status, reason = _verdict(found, best, methods, error, reference)
     pairs, count = ("method", "setting"), {"units": "1"}
     data: dict[str, Any] = {
@@ -64,7 +73,11 @@ def work_precision_result(
         clear = np.array([one.clear for one in best], dtype=np.int8)
         data |= _by_target("", best, methods, median, error, "time", "s")
         data |= _by_target("_nfev", choices(targets, nfev, error, nfev, nfev), methods, nfev, error, "evaluations", "1")
-        data["clear"] = ("target", clear, {**count, "long_name": "1: quartiles of the two fastest do not overlap"})
+        data["clear"] = (
+            "target",
+            clear,
+            {**count, "long_name": "1: quartiles of the two fastest do not overlap, lead of 10 %"},
+        )
     coords: dict[str, Any] = {
         "method": ("method", list(methods), {**count, "long_name": "method"}),
         "family": ("method", [_family(name) for name in methods], {**count, "long_name": "family of the method"}),
@@ -138,10 +151,11 @@ def _verdict(
     if found.interrupted:
         done = int(np.isfinite(found.seconds).sum())
         return Verdict.INCONCLUSIVE, f"interrupted after {done} of {found.seconds.size} timed runs; they are kept"
-    if not named:
+    if not named or np.nanmax(error) < DECADE * np.nanmin(error):
         return (
             Verdict.INCONCLUSIVE,
-            "the errors of all runs lie within one decade, so no cost per error can be compared; widen the settings",
+            "the errors of all runs lie within one decade, so no cost per error can be compared; widen the settings, "
+            "or mend exact= if the errors are large",
         )
     finest = float(np.nanmin(error))
     if not reference.error <= REFERENCE_SHARE * finest:
@@ -150,10 +164,19 @@ def _verdict(
             f"{finest:.2g}; loosen the tightest setting or give exact="
         )
     summary = "; ".join(_sentence(group, methods) for group in _groups(named))
+    repeats = found.seconds.shape[-1]
+    if repeats < FEWEST_REPEATS and not all(one.clear for one in named):
+        return Verdict.INCONCLUSIVE, (
+            f"{summary}; but {repeats} timed run(s) of each point show no spread, so no lead can be told from chance: "
+            f"pass repeats={FEWEST_REPEATS} or more"
+        )
     doubtful = [one for one in named if not one.clear]
     if doubtful:
         at = ", ".join(f"{one.error:.0e}" for one in doubtful)
-        return Verdict.INCONCLUSIVE, f"{summary}; but at {at} the times of the two fastest overlap: repeat more often"
+        return Verdict.INCONCLUSIVE, (
+            f"{summary}; but at {at} the times of the two fastest overlap, or differ by less than 10 %: repeat more "
+            "often, or take either"
+        )
     return Verdict.PASS, summary
 
 

@@ -144,7 +144,8 @@ def _outside(coefficients: Sequence[Complex]) -> np.ndarray:
     p = np.where(outside, 1.0, p)
     while len(p) > 1:
         outside |= np.abs(p[0]) >= np.abs(p[-1])
-        p = p / np.abs(p).max(axis=0)
+        size = np.abs(p).max(axis=0)
+        p = p / np.where(size > 0, size, 1.0)
         p = (p[-1].conj() * p - p[0] * p[::-1].conj())[1:]
     return outside
 

@@ -174,11 +174,6 @@ def completed(q: Sequence[Fraction], degree: int, order: int) -> tuple[Polynomia
     return polynomial(multiply(full, exponential)[: degree + 1]), full
 
 
-def _inverse_factorial(k: int) -> Fraction:
-    """1/k!, and 0 for negative k."""
-    return Fraction(1, factorial(k)) if k >= 0 else Fraction(0)
-
-
 def _solve(matrix: list[list[Fraction]], right: list[Fraction]) -> list[Fraction]:
     """Gauss-Jordan elimination."""
     rows = [[*row, value] for row, value in zip(matrix, right, strict=True)]

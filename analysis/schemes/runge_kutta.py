@@ -87,10 +87,6 @@ def stage_order(a: Sequence[Sequence[Fraction]], b: Sequence[Fraction]) -> int:
     return q
 
 
-def _dot(x: Sequence[Fraction], y: Sequence[Fraction]) -> Fraction:
-    return sum((a * b for a, b in zip(x, y, strict=True)), Fraction(0))
-
-
 def _exact(value: Fraction | int | str) -> Fraction:
     if isinstance(value, float):
         raise OptionError(f"a tableau holds the float {value}, which hides its exact value; write '1/3' or '0.161'")

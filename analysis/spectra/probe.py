@@ -81,7 +81,15 @@ def _gap(f: Callable[[Tensor], Tensor], point: Tensor, rate: Tensor, v: Tensor, 
         nearest = min(nearest, gap if math.isfinite(gap) else math.inf)
         if nearest <= AGREEMENT:
             break
+    if nearest > AGREEMENT and not bool(forward.any()) and _vanishes(f, point, v, step):
+        return 0.0
     return nearest
+
+
+def _vanishes(f: Callable[[Tensor], Tensor], point: Tensor, v: Tensor, step: float) -> bool:
+    """Whether differences fall with their step, so that the derivative is zero: as of ``u |u|`` at 0."""
+    sizes = [float(central_difference(f, point, v, factor * step).norm()) for factor in (1.0, 0.1, 0.01)]
+    return sizes[1] <= 0.2 * sizes[0] and sizes[2] <= 0.2 * sizes[1]
 
 
 def _first_line(failure: Exception) -> str:

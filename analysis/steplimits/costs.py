@@ -10,6 +10,7 @@ import numpy as np
 from ..schemes.scheme import Scheme
 from ..schemes.stabilised import StabilisedScheme, stages_needed
 from .limits import Limit
+from .mode_shapes import angles
 from .modes import Modes
 
 MARGIN = 0.9
@@ -21,6 +22,11 @@ RESOLVED = 16
 SOLVE_COST = 20.0
 """Evaluations of the right-hand side that one linear solve is taken to cost."""
 MOST = 256
+"""Resolved modes that are asked, at most."""
+SLACK = 1.02
+"""Walls change the angle of a shape by about a share 1/n."""
+ROUNDING = 1e-13
+"""Error of a step that says nothing."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,8 @@ class Cost:
     Attributes:
         recommended: the step; NaN when there is none.
         accurate: the step at which the resolved modes have an error of `ACCURACY` per radian; NaN without such modes.
-        per_time: evaluations per unit of time at the recommended step, a linear solve counted as `SOLVE_COST`.
+        per_time: evaluations per unit of time at the recommended step, a linear solve counted as `SOLVE_COST`; NaN
+            for splittings into exact flows, which have no price here.
     """
 
     recommended: float
@@ -44,7 +51,8 @@ def cost(found: Limit, modes: Modes, solve_cost: float) -> Cost:
     recommended = min(MARGIN * found.dt, accurate) if math.isfinite(accurate) else MARGIN * found.dt
     if not (found.dt > 0 and math.isfinite(recommended)):
         return Cost(math.nan, accurate, math.nan)
-    return Cost(recommended, accurate, work(found.scheme, solve_cost) / recommended)
+    price = work(found.scheme, solve_cost)  # nothing: flows that are exact, whose price nobody knows
+    return Cost(recommended, accurate, price / recommended if price else math.nan)
 
 
 def work(scheme: Scheme, solve_cost: float) -> float:
@@ -73,22 +81,26 @@ def accurate_step(found: Limit, modes: Modes) -> float:
         return math.nan
     values = [part[chosen] for part in found.parts.eigenvalues]
     total = modes.eigenvalues[chosen]
-    fastest = np.abs(total).max()
-    for dt in np.geomspace(30.0, 1e-5, 120) / fastest:
+    longest = math.nan
+    # from below: far beyond, whole turns of an oscillation meet by chance
+    for dt in np.geomspace(1e-5, 30.0, 120) / np.abs(total).max():
         with np.errstate(all="ignore"):
             error = np.abs(found.scheme.factor(*[dt * value for value in values]) * np.exp(-dt * total) - 1)
-        if (error <= ACCURACY * dt * np.abs(total)).all():
-            return float(dt)
-    return math.nan
+        if not (error <= ACCURACY * dt * np.abs(total) + ROUNDING).all():
+            break
+        longest = float(dt)
+    return longest
 
 
 def resolved(modes: Modes) -> np.ndarray:
-    """Waves of 16 points or more; where modes are no waves, the slowest quarter."""
+    """Modes that vary as slowly as waves of 16 points, and growing ones; without a grid, the slowest quarter."""
     moving = np.abs(modes.eigenvalues) > 1e-12 * modes.rate
-    angle = np.abs(modes.theta).max(axis=1, initial=0.0)
-    waves = np.isfinite(angle) & (angle > 0) & (angle <= 2 * np.pi / RESOLVED)
-    chosen = np.flatnonzero(moving & waves)
+    angle = angles(modes)
+    chosen = np.flatnonzero(moving & (angle > 0) & (angle <= SLACK * 2 * np.pi / RESOLVED))
     if chosen.size == 0:
         chosen = np.flatnonzero(moving)
-        chosen = chosen[np.argsort(np.abs(modes.eigenvalues[chosen]))][: max(1, chosen.size // 4)]
+        share = 4 if modes.theta.shape[1] == 0 else (RESOLVED // 2) ** modes.theta.shape[1]
+        chosen = chosen[np.argsort(np.abs(modes.eigenvalues[chosen]))][: max(1, chosen.size // share)]
+    # growth has to be followed too, whatever the wave
+    chosen = np.union1d(chosen, np.flatnonzero(modes.growing))
     return chosen[:: max(1, chosen.size // MOST)]

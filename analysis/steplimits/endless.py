@@ -42,6 +42,8 @@ def _endless(found: Sequence[Symbol]) -> list[Symbol]:
     """The same stencils on a grid without end."""
     dense = []
     for symbol in found:
+        if not symbol.axes:
+            raise NoModes("a grid without end needs a grid, and the equation has none")
         if any(axis.kind != "fourier" for axis in symbol.axes):
             raise NoModes("a grid without end needs periodic axes")
         padded = _padded(_stencil(symbol), ANGLES.get(len(symbol.axes), 16))

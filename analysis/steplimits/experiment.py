@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import torch
 from torch import Tensor
 
-from fieldsolver.errors import FieldSolverError
+from fieldsolver.errors import FieldSolverError, FieldSolverWarning
 from fieldsolver.methods import METHODS
 from fieldsolver.solve import solve
 
@@ -83,9 +84,11 @@ class _Trial:
         """The state after some steps; None if it is not finite or the run failed."""
         span = (self._t, self._t + dt * steps)
         try:
-            run = solve(
-                self._f, y, t_span=span, dt=dt, method=self._method, check="off", on_failure="keep", progress=False
-            )
+            with warnings.catch_warnings():  # a run that ends early is the answer, not news
+                warnings.simplefilter("ignore", FieldSolverWarning)
+                run = solve(
+                    self._f, y, t_span=span, dt=dt, method=self._method, check="off", on_failure="keep", progress=False
+                )
         except FieldSolverError:
             return None
         end: Tensor = run.y[-1]

@@ -51,7 +51,7 @@ def _limits(study: Study) -> dict[str, Entry]:
         return ("integrator",), np.array(values), {"units": units, "long_name": name, **more}
 
     limits = [row.limit for row in rows]
-    sure = {"confidence": 1.0}
+    sure = {"confidence": 1.0} if all(found.is_certified for found in limits) else {}  # an estimate has none
     ratio = [row.engine / row.limit.dt if 0 < row.limit.dt < np.inf else np.nan for row in rows]
     return {
         "dt_max": per([found.dt for found in limits], "largest stable step", "time"),
@@ -82,7 +82,11 @@ def _limits(study: Study) -> dict[str, Entry]:
         "solves": per([found.scheme.solves for found in limits], "linear solves per step"),
         "work": per([work(found.scheme, study.solve_cost) for found in limits], "evaluations and solves, per step"),
         "cost_per_time": per([row.cost.per_time for row in rows], "evaluations per unit of time", "1/time"),
-        "growth_beyond": per([row.growth for row in rows], "growth rate 5 % beyond the limit", "1/time"),
+        "growth_beyond": per(
+            [row.growth for row in rows],
+            "growth rate 5 % beyond the limit; without one, at the step asked about or a small one",
+            "1/time",
+        ),
         "dt_engine": per([row.engine for row in rows], "limit by the quick check of solve", "time"),
         "engine_ratio": per(ratio, "quick check over limit: below 1 it is cautious, above 1 it misses something"),
         "points_per_wavelength": per([row.points for row in rows], "for a phase error of one percent"),
@@ -158,13 +162,15 @@ def _range(study: Study) -> dict[str, Entry]:
 
 def _totals(study: Study) -> dict[str, Entry]:
     modes = study.modes
-    grows = modes.growing
-    fastest = float(modes.eigenvalues.real[grows].max(initial=0.0)) if grows.any() else 0.0
+    limits = [row.limit for row in study.rows]
+    noisy = [found for found in limits if found.grows is not None and "noise" in found.scheme.parts]
+    count, fastest = study.growing((noisy or limits)[0])
+    of = ", in the mean square," if noisy else ""
     moving = np.abs(modes.eigenvalues.real[np.abs(modes.eigenvalues.real) > 1e-12 * modes.rate])
     ratio = float(moving.max() / moving.min()) if moving.size else 1.0
     return {
-        "growth_max": ((), fastest, _about("fastest growth in the equation itself", "1/time")),
-        "n_growing": ((), int(grows.sum()), _about("modes that grow in the equation itself")),
+        "growth_max": ((), fastest, _about(f"fastest growth{of} in the equation itself", "1/time")),
+        "n_growing": ((), count, _about(f"modes that grow{of} in the equation itself")),
         "n_modes": ((), modes.eigenvalues.size, _about("modes that were looked at")),
         "stiffness": ((), ratio, _about("fastest over slowest decay or growth")),
     }

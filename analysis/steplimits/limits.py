@@ -17,6 +17,7 @@ from fieldsolver.solve.stability_region import stability_region
 from ..schemes.courant import largest_courant
 from ..schemes.rational import RationalScheme
 from ..schemes.scheme import Complex, Floats, Scheme
+from .growing_modes import bound_of, growing, growing_bound, image_bound
 from .long_waves import long_wave_limit
 from .modes import Modes
 from .parts import FIRST, Parts, Splitter
@@ -46,6 +47,7 @@ class Limit:
         route: where it comes from.
         note: what a reader should know, empty for nothing.
         parts: what the eigenvalues of the parts of the method are.
+        grows: the modes that grow in the equation itself, of stochastic methods those whose mean square does, ``(N,)``.
     """
 
     scheme: Scheme
@@ -56,6 +58,7 @@ class Limit:
     route: str
     note: str = ""
     parts: Parts | None = None
+    grows: np.ndarray | None = None
 
     @property
     def is_certified(self) -> bool:
@@ -64,21 +67,21 @@ class Limit:
 
 
 def limit(scheme: Scheme, modes: Modes, splitter: Splitter) -> Limit:
-    """The limit for all modes that do not grow in the equation itself."""
+    """The limit for all modes; of those that grow in the equation itself see `growing_modes`."""
     parts = splitter(scheme)
     if isinstance(parts, str):
         return Limit(scheme, math.nan, math.nan, -1, "none", modes.route, parts)
     one = len(parts.eigenvalues) == 1
-    chosen = modes.frontier if one else np.flatnonzero(~growing(scheme, modes, parts))
-    certificate = weakest(modes.certificate, "exact" if parts.exact else "empirical")
-    if chosen.size == 0:
-        return Limit(scheme, math.inf, math.inf, -1, certificate, modes.route, "no mode decays or oscillates", parts)
-    bound = scheme.largest_step(*[value[chosen] for value in parts.eigenvalues])
-    position = int(chosen[bound.binding]) if bound.binding >= 0 else -1
+    grows = growing(scheme, modes, parts)
+    settled = image_bound(scheme, modes) if one else bound_of(scheme, parts.eigenvalues, np.flatnonzero(~grows))
+    grown = growing_bound(scheme, parts.eigenvalues, np.flatnonzero(grows))
+    bound = settled if settled.dt <= grown.dt else grown
+    lo = min(bound.dt, _within_discs(scheme, modes, bound.dt)) if one else bound.dt
+    certificate = weakest(modes.certificate, "exact" if parts.exact else "empirical", settled.certificate)
+    certificate = weakest(certificate, grown.certificate)
     note = "" if parts.exact else "the parts share no modes: their shares of each mode were used"
-    lo = _within_discs(scheme, modes, bound.dt) if one else bound.dt
-    certificate = weakest(certificate, bound.certificate)
-    return Limit(scheme, bound.dt, lo, position, certificate, modes.route, note, parts)
+    note = note if modes.rate > 0 else "all rates are zero to first order, so linear theory says nothing of this state"
+    return Limit(scheme, bound.dt, lo, bound.binding, certificate, modes.route, note, parts, grows)
 
 
 def endless_limit(scheme: Scheme, modes: Modes, splitter: Splitter) -> Limit:
@@ -103,16 +106,6 @@ def _courant(scheme: Scheme, modes: Modes, stencil: Mapping[int, Fraction]) -> L
         return Limit(scheme, dt, dt, -1, certificate, modes.route, LONGEST[dt > 0], parts)
     nearest = int(np.argmin(np.abs(modes.theta[:, 0] - whole.angle))) if math.isfinite(dt) else -1
     return Limit(scheme, dt, dt, nearest, certificate, modes.route, "", parts)
-
-
-def growing(scheme: Scheme, modes: Modes, parts: Parts) -> np.ndarray:
-    """Modes that grow in the equation, for stochastic methods in the mean square."""
-    if "noise" not in scheme.parts:
-        return modes.growing
-    named = dict(zip(scheme.parts, parts.eigenvalues, strict=True))
-    rest = [value for name, value in named.items() if name != "noise"]
-    rate = 2 * sum(value.real for value in rest) + named["noise"].real
-    return np.asarray(rate > 1e-12 * modes.rate)
 
 
 def weakest(*certificates: str) -> str:

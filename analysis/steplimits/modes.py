@@ -15,6 +15,9 @@ from .rates import RightHandSide
 NEUTRAL = 1e-13
 """Real parts below this share of the fastest rate are rounding, and count as zero."""
 
+SLOW = 1e-2
+"""Share of its modulus below which the growth rate of a mode is slow, so that rounding may hide it in one step."""
+
 
 @dataclass(frozen=True)
 class Modes:
@@ -46,16 +49,29 @@ class Modes:
 
     @functools.cached_property
     def growing(self) -> np.ndarray:
-        """Modes that grow in the equation itself, ``(N,)``; no step can or should hold them back."""
+        """Modes that grow in the equation itself, ``(N,)``: steps may let them grow too, see `growing_modes`."""
         return self.eigenvalues.real > self.radius
 
     @functools.cached_property
-    def frontier(self) -> np.ndarray:
-        """Positions of the decaying and neutral modes that can set a limit, for methods with real coefficients.
+    def neutral(self) -> Complex:
+        """The eigenvalues ``(N,)``; slow growth is taken away, and what grows fast is left out, as 0."""
+        return self._with(np.asarray(1j * self.eigenvalues.imag, dtype=np.complex128))
+
+    @functools.cached_property
+    def mirrored(self) -> Complex:
+        """The eigenvalues ``(N,)``; slow growth is taken for decay, and what grows fast is left out, as 0."""
+        return self._with(-self.eigenvalues.conj())
+
+    def _with(self, images: Complex) -> Complex:
+        slow = self.eigenvalues.real <= SLOW * np.abs(self.eigenvalues)
+        return np.where(self.growing, np.where(slow, images, 0.0), self.eigenvalues)
+
+    @staticmethod
+    def frontier(values: Complex) -> np.ndarray:
+        """Positions of those decaying and neutral modes that can set a limit, for methods with real coefficients.
 
         Conjugate eigenvalues count once, and of those on one half axis only the farthest.
         """
-        values = np.where(self.growing, 0.0, self.eigenvalues)
         ends = {
             int(np.argmin(values.real * (values.imag == 0))),
             int(np.argmax(np.abs(values.imag) * (values.real == 0))),

@@ -64,6 +64,7 @@ def exact_frequencies(equation: FieldEquation | None, modes: Modes, chosen: np.n
         equation is None
         or equation.grid is None
         or equation.layout.domains
+        or equation.layout.graph is not None
         or not np.isfinite(modes.theta[chosen]).all()
     ):
         return unknown
@@ -97,7 +98,9 @@ def points_per_wavelength(found: Limit, equation: FieldEquation | None, dt: floa
     The frequency on the grid and in steps of `dt` is compared with that of the differential equation. NaN where the
     equation has no symbol, no waves, or more parts than one.
     """
-    if equation is None or equation.grid is None or len(found.scheme.parts) > 1 or not (math.isfinite(dt) and dt > 0):
+    if len(found.scheme.parts) > 1 or not (math.isfinite(dt) and dt > 0):
+        return math.nan
+    if equation is None or equation.grid is None or equation.layout.graph is not None:
         return math.nan
     points = np.geomspace(FEWEST, MOST, 1500)
     try:

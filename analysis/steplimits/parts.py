@@ -53,7 +53,7 @@ class Splitter:
         self._rates, self._modes = rates, modes
         self.first = linear_terms(rates) if split is None else _chosen(rates, split)
         self._linear: tuple[Complex, bool] | None = None
-        self._noise: tuple[Complex, bool] | None = None
+        self._noise: tuple[Complex, Complex, bool] | None = None
 
     @property
     def labels(self) -> str:
@@ -62,6 +62,11 @@ class Splitter:
 
     def __call__(self, scheme: Scheme) -> Parts | str:
         """The parts for a method, or why there are none."""
+        equation = self._rates.equation
+        if equation is not None and equation.noises and "noise" not in scheme.parts:
+            return (
+                "the equation has noise and this method takes none: ask for euler_maruyama, milstein or theta_maruyama"
+            )
         if len(scheme.parts) == 1:
             return Parts((self._modes.eigenvalues,), exact=True)
         if self._modes.projected is None:
@@ -84,10 +89,10 @@ class Splitter:
             return "the equation has no noise"
         if self._noise is None:
             self._noise = _noise(self._rates, self._modes)
-        strength, exact = self._noise
+        strength, squares, exact = self._noise
         drift = self._modes.eigenvalues
         if equation.calculus == "stratonovich":
-            drift = drift + strength / 2  # the same process in the sense of Ito
+            drift = drift + squares / 2  # the same process in the sense of Ito
         return Parts(tuple(strength if name == "noise" else drift for name in scheme.parts), exact)
 
 
@@ -125,23 +130,25 @@ def _chosen(rates: Rates, split: Sequence[int | str]) -> tuple[int, ...]:
     return tuple(dict.fromkeys(positions))
 
 
-def _noise(rates: Rates, modes: Modes) -> tuple[Complex, bool]:
-    """``sum_i |mu_i|^2`` per mode, mu_i the factor of noise i, and whether it is exact.
+def _noise(rates: Rates, modes: Modes) -> tuple[Complex, Complex, bool]:
+    """``sum_i |mu_i|^2`` and ``sum_i mu_i^2`` per mode, mu_i the factor of noise i, and whether they are exact.
 
     Independent noise in every cell adds the squares of all modes: no mode then grows faster, in the mean square, than
     the bound with the strength of one cell, ``|mu|^2 / h^d``.
     """
     equation = rates.equation
     if equation is None or modes.projected is None:
-        return np.zeros(modes.eigenvalues.size, dtype=complex), False
+        return np.zeros(modes.eigenvalues.size, dtype=complex), np.zeros(modes.eigenvalues.size, dtype=complex), False
     sources = list(equation.noise_amplitudes(rates.t, rates.state))
-    cell = 1.0 if equation.grid is None else float(np.prod(equation.layout.required_grid().spacing))
-    total, exact = np.zeros(modes.eigenvalues.size), equation.grid is None and len(sources) == 1
+    gridless = equation.grid is None or equation.layout.graph is not None
+    cell = 1.0 if gridless else float(np.prod(equation.layout.required_grid().spacing))
+    total, squares = np.zeros(modes.eigenvalues.size), np.zeros(modes.eigenvalues.size, dtype=complex)
+    exact = equation.grid is None and len(sources) == 1
     for source in sources:
-        strength, commutes = modes.projected(_amplitude(equation.noise_amplitudes, source))
-        total = total + np.abs(strength) ** 2 / cell
+        factor, commutes = modes.projected(_amplitude(equation.noise_amplitudes, source))
+        total, squares = total + np.abs(factor) ** 2 / cell, squares + factor**2 / cell
         exact &= commutes
-    return total.astype(np.complex128), exact
+    return total.astype(np.complex128), squares, exact
 
 
 def _amplitude(amplitudes: Callable[..., dict], source: object) -> RightHandSide:

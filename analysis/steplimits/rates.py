@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from fieldsolver.equations import FieldEquation, build
+from fieldsolver.equations.knowledge.conserved import refuse_per_sample
 from fieldsolver.errors import OptionError, StateError
 
 from ..budgets.budget import additive_terms
 from ..schemes.scheme import Floats
+from .affine import is_affine
 
 RightHandSide = Callable[..., Tensor]
 DIFFERENCE = 1e-5
@@ -80,7 +82,12 @@ class Rates:
 
     @functools.cached_property
     def is_linear(self) -> bool:
-        """Whether ``f(y + v) - f(y)`` is the same at three states, for a random v: no derivative is asked for."""
+        """Whether f is linear, with sources: by its graph, and as computed (an upwind scheme may switch).
+
+        Of a plain function only a probe tells: ``f(y + v) - f(y)`` is the same at three states, for a random v.
+        """
+        if self.equation is not None and not is_affine(self.equation):
+            return False
         generator = torch.Generator().manual_seed(0)
         y = self.real(self.state)
         push, *states = torch.randn(3, *self.shape, generator=generator, dtype=torch.float64).to(y)
@@ -137,12 +144,13 @@ def checked_state(f: RightHandSide, state: object, t: float) -> Tensor:
                 f"{type(state).__name__}"
             )
         return _double(state.detach())
+    refuse_per_sample(f, "step limits are")
     if state is None:
         zero = torch.zeros(f.state_shape, dtype=torch.complex128 if f.is_complex else torch.float64)
         if not Rates(f, zero, t).is_linear:
             raise OptionError(
-                "the equation is nonlinear, so its step limits depend on the state: pass state=, such as the initial "
-                "state or a row of equation.steady_states()"
+                "the equation is nonlinear (modules count as such), so its step limits depend on the state: pass "
+                "state=, such as the initial state or a row of equation.steady_states()"
             )
         return zero
     packed = _double(f.pack(_spread(f, state)).detach())  # type: ignore[arg-type]  # pack refuses what is no state

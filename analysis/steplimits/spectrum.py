@@ -17,6 +17,8 @@ TELLING = 0.1
 """Radii beyond this share of the fastest rate say nothing."""
 CERTAIN = 1e-6
 """Radii beyond this share of the fastest rate are no certificate."""
+CLUSTER = 1e-2
+"""Eigenvalues nearer to each other than this share of the norm may be one, moved apart by rounding."""
 
 
 def spectrum_modes(rates: Rates, lin: Linearisation) -> Modes:
@@ -25,6 +27,8 @@ def spectrum_modes(rates: Rates, lin: Linearisation) -> Modes:
     Raises:
         NoModes: none converged.
     """
+    if not np.isfinite(lin.product(lin.random_vector(seed=0))).all():
+        raise NoModes("the Jacobian at this state is not finite")
     found = spectrum_of(lin, count=OUTERMOST, factorise_limit=FACTORISED)
     radius = _radii(found)
     kept = np.flatnonzero(radius <= TELLING * np.abs(found.values).max(initial=0.0))
@@ -32,7 +36,8 @@ def spectrum_modes(rates: Rates, lin: Linearisation) -> Modes:
         raise NoModes("no eigenvalue converged")
     radius = radius[kept]
     values = _settled(found.values[kept], radius)
-    theta = np.full((kept.size, lin.y.dim() - 1 if lin.y.dim() else 0), np.nan)
+    graph = rates.equation is not None and rates.equation.layout.graph is not None
+    theta = np.full((kept.size, 0 if graph else max(lin.y.dim() - 1, 0)), np.nan)
     certificate, reason = _certificate(found, lin, radius)
 
     def vectors(position: int) -> tuple[Complex, Complex] | None:
@@ -53,8 +58,25 @@ def _settled(values: Complex, radius: Floats) -> Complex:
 
 
 def _radii(found: Spectrum) -> Floats:
-    """Of the discs; where the condition is not known, the residual, which is right for normal matrices."""
-    return np.where(np.isfinite(found.radii), found.radii, found.residuals)
+    """Of the discs; where the condition is not known, the residual, which is right for normal matrices.
+
+    First order fails where eigenvalues coincide and have too few vectors: in a cluster of m they move by the m-th root
+    of a perturbation (L. Elsner, Linear Algebra Appl. 71 (1985) 77, for the whole matrix).
+    """
+    radius = np.where(np.isfinite(found.radii), found.radii, found.residuals)
+    if not found.complete:
+        return radius
+    near = np.abs(found.values[:, None] - found.values) <= CLUSTER * found.norm
+    roots = 2 * found.norm * (found.residuals / found.norm) ** (1 / near.sum(axis=1)) if found.norm > 0 else radius
+    return np.where(
+        radius > TELLING * np.abs(found.values).max(initial=0.0), np.maximum(roots, found.residuals), radius
+    )
+
+
+def _is_first_order(found: Spectrum) -> bool:
+    """Whether every disc is small enough for its first order to tell."""
+    known = found.radii[np.isfinite(found.radii)]
+    return bool((known <= TELLING * np.abs(found.values).max(initial=0.0)).all())
 
 
 def _certificate(found: Spectrum, lin: Linearisation, radius: Floats) -> tuple[str, str]:
@@ -62,6 +84,8 @@ def _certificate(found: Spectrum, lin: Linearisation, radius: Floats) -> tuple[s
         return "empirical", f"eigenvalues of difference quotients, because {lin.reason}"
     if not found.complete:
         return "statistical", "the outermost eigenvalues of one Krylov space; one further out may have been missed"
+    if not _is_first_order(found):
+        return "statistical", "all eigenvalues, some of which coincide and have too few vectors to be certain"
     if radius.max() > CERTAIN * np.abs(found.values).max():
         return "statistical", "all eigenvalues, some of them too sensitive to rounding to be certain"
     return "bounded", "all eigenvalues of the Jacobian, each within its residual disc"

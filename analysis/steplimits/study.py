@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..schemes.scheme import Complex, Floats, Scheme
 from .costs import Cost, cost
 from .experiment import can_run, empirical_limit, guess_of
+from .growing_modes import mean_square_rate
 from .limits import SAMPLE, Limit, elasticities, endless_limit, engine_limits, growth_per_time, limit
+from .mode_shapes import strongest_wave
 from .modes import Modes
 from .numerical_waves import damping_and_frequency, exact_frequencies, points_per_wavelength, shown_modes
 from .parts import Splitter
@@ -19,6 +21,11 @@ from .rates import Rates
 from .routes import ROUTES, Found, range_limit
 from .spectrum import apply
 
+DECIDING = {
+    "range": "the numerical range lies in the region of the method, which suffices up to a constant of 1 + sqrt(2)",
+    "empirical": "runs of the method with ever larger steps",
+}
+"""Routes that have no modes, and what their limits rest on."""
 TRIED = 2
 """Methods that are run by the experiment when nobody asked for it."""
 
@@ -53,7 +60,8 @@ class Row:
         cost: its price.
         binding: what sets the limit.
         by_route: the limit by every route, in the order of `ROUTES`.
-        growth: log of the growth per unit of time just beyond the limit.
+        beyond: a step just beyond the limit; where no step is stable the one asked about, else a small one.
+        growth: log of the growth per unit of time at that step.
         engine: what the quick check of the solver says, NaN where it says nothing.
         dt: the step at which damping and phase are told.
         amplification, frequency: of the shown modes, by steps of dt.
@@ -64,6 +72,7 @@ class Row:
     cost: Cost
     binding: Binding
     by_route: Floats
+    beyond: float
     growth: float
     engine: float
     dt: float
@@ -82,7 +91,8 @@ class Study:
         dt: a step to be judged, or None.
         split: terms of the implicit part, see `Splitter`.
         solve_cost: evaluations that a linear solve costs.
-        experiment: run the methods: True, False, or None for only where derivatives fail.
+        route: what was asked for. ``"range"`` and ``"empirical"`` decide the limits themselves; ``"empirical"`` and
+            ``"all"`` run the methods, None does only where derivatives fail.
         endless: the grid is taken to have no end.
     """
 
@@ -95,7 +105,7 @@ class Study:
         dt: float | None,
         split: Sequence[int | str] | None,
         solve_cost: float,
-        experiment: bool | None,
+        route: str | None,
         endless: bool,
     ) -> None:
         self.rates, self.found, self.dt = rates, found, dt
@@ -110,7 +120,9 @@ class Study:
         self._splitters = {name: Splitter(rates, modes, split) for name, modes in found.modes.items()}
         self._engine = engine_limits(rates)
         self._bindings: dict[int, Binding] = {}
-        self._tried = 0 if experiment is False else len(schemes) if experiment else TRIED * self._is_empirical
+        self.decided = route if route in DECIDING else None
+        every = route in ("empirical", "all")
+        self._tried = len(schemes) if every else TRIED * (route is None and self._is_empirical)
         self.steps = 0
         self.rows = [self._row(scheme) for scheme in schemes]
 
@@ -132,6 +144,8 @@ class Study:
         if can_run(scheme.name) and self._tried > 0:
             self._tried -= 1
             by_route["empirical"] = self._experiment(scheme, main.dt)
+        if self.decided is not None:
+            main = self._as_decided(main, by_route[self.decided])
         price = cost(main, self.modes, self.solve_cost)
         dt = self.dt if self.dt is not None else price.recommended
         size, frequency = damping_and_frequency(main, dt, self.shown)
@@ -140,6 +154,7 @@ class Study:
             cost=price,
             binding=self._binding(main),
             by_route=np.array([by_route[name] for name in ROUTES]),
+            beyond=self._beyond(main),
             growth=self._growth(main),
             engine=self._engine.get(scheme.name, math.nan),
             dt=dt,
@@ -148,9 +163,16 @@ class Study:
             points=points_per_wavelength(main, self.rates.equation, dt),
         )
 
+    def _as_decided(self, found: Limit, dt: float) -> Limit:
+        """The limit of a route that has no modes."""
+        route = str(self.decided)
+        note = DECIDING[route] if not math.isnan(dt) else f"the {route} route does not take this method"
+        certificate = "none" if math.isnan(dt) else "empirical"
+        return replace(found, dt=dt, lo=dt, binding=-1, certificate=certificate, route=route, note=note)
+
     def _one(self, scheme: Scheme, route: str) -> Limit:
         modes = self.found.modes[route]
-        if scheme.family == "symplectic" and (modes.eigenvalues[~modes.growing].real != 0).any():
+        if scheme.family == "symplectic" and (modes.eigenvalues.real != 0).any():
             note = "it steps oscillations without damping, and this equation has others"
             return Limit(scheme, math.nan, math.nan, -1, "none", modes.route, note)
         return self._limit(scheme, modes, self._splitters[route])
@@ -161,10 +183,24 @@ class Study:
         self.steps += steps
         return value
 
-    def _growth(self, found: Limit) -> float:
+    def growing(self, found: Limit) -> tuple[int, float]:
+        """How many modes grow in the equation itself, and the fastest rate; with noise, in the mean square."""
+        if found.grows is None or found.parts is None or "noise" not in found.scheme.parts:
+            grows, rates = self.modes.growing, self.modes.eigenvalues.real
+        else:
+            grows, rates = found.grows, mean_square_rate(found.scheme, found.parts.eigenvalues)
+        return int(grows.sum()), float(rates[grows].max(initial=0.0))
+
+    def _beyond(self, found: Limit) -> float:
         if not math.isfinite(found.dt) or self.modes.rate == 0:
             return math.nan
-        return growth_per_time(found, 1.05 * found.dt if found.dt > 0 else SAMPLE / self.modes.rate)
+        if found.dt > 0:
+            return 1.05 * found.dt
+        return self.dt if self.dt is not None else SAMPLE / self.modes.rate
+
+    def _growth(self, found: Limit) -> float:
+        dt = self._beyond(found)
+        return math.nan if math.isnan(dt) else growth_per_time(found, dt)
 
     def _binding(self, found: Limit) -> Binding:
         labels = self.rates.labels
@@ -198,12 +234,3 @@ class Study:
             shares = np.array([self.modes.projected(self.rates.term(i))[0][position] for i in range(terms)])
         value = complex(self.modes.eigenvalues[position])
         return Binding(position, theta, value, shares, np.full(terms, math.nan), "")
-
-
-def strongest_wave(vector: Complex, axes: int) -> Floats:
-    """Angles of the strongest Fourier mode of ``(C, *grid)``."""
-    if axes == 0 or vector.ndim != axes + 1:
-        return np.full(axes, math.nan)
-    power = (np.abs(np.fft.fftn(vector, axes=range(1, vector.ndim))) ** 2).sum(axis=0)
-    index = np.unravel_index(int(power.argmax()), power.shape)
-    return np.array([2 * np.pi * np.fft.fftfreq(n)[i] for i, n in zip(index, power.shape, strict=True)])

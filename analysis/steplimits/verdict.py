@@ -28,20 +28,24 @@ def judge(study: Study, named: bool, dt: float | None) -> tuple[Verdict, str]:
     known = [row for row in study.rows if not math.isnan(row.limit.dt)]
     if not known:
         return Verdict.NOT_APPLICABLE, f"no step limit is known: {study.rows[0].limit.note or 'no method applies'}"
-    if dt is None:
-        return _without_step(study, known)
-    return _with_step(study, known, named, dt)
+    verdict, reason = _without_step(study, known, named) if dt is None else _with_step(study, known, named, dt)
+    missing = [row.limit for row in study.rows if math.isnan(row.limit.dt)]
+    if not (named and missing):
+        return verdict, reason
+    notes = "; ".join(f"of {found.scheme.name} no limit is known: {found.note}" for found in missing)
+    return (verdict if verdict is Verdict.FAIL else Verdict.INCONCLUSIVE), f"{notes}; {reason}"
 
 
-def _without_step(study: Study, rows: list[Row]) -> tuple[Verdict, str]:
+def _without_step(study: Study, rows: list[Row], named: bool) -> tuple[Verdict, str]:
     row = best(rows)
-    certified = all(one.limit.is_certified for one in rows)
-    proved = certified and study.modes.certificate == "exact" and study.rates.is_linear
+    judged = [one.limit for one in (rows if named else [row])]
+    certified = all(found.is_certified for found in judged)
+    proved = all(found.certificate == "exact" for found in judged) and study.rates.is_linear
     verdict = Verdict.PROVED if proved else Verdict.PASS if certified else Verdict.INCONCLUSIVE
     sentence = _limit_sentence(study, row)
     if len(rows) > 1:
         sentence = f"of {len(rows)} methods {row.limit.scheme.name} costs least per unit of time; {sentence}"
-    return verdict, sentence + _premise(study, proved) + _growing(study)
+    return verdict, sentence + _premise(study, proved) + _growing(study, row)
 
 
 def _with_step(study: Study, rows: list[Row], named: bool, dt: float) -> tuple[Verdict, str]:
@@ -49,22 +53,24 @@ def _with_step(study: Study, rows: list[Row], named: bool, dt: float) -> tuple[V
     sure = [row for row in stable if row.limit.is_certified and dt <= row.limit.lo * (1 + ROUNDING)]
     unstable = [row for row in rows if row not in stable]
     if named and unstable:
-        row = unstable[0]
+        row = next((one for one in unstable if one.limit.is_certified), unstable[0])
         failed = row.limit.is_certified
         text = f"dt = {dt:g} is beyond what {row.limit.scheme.name} can take: {_limit_sentence(study, row)}"
-        return (Verdict.FAIL if failed else Verdict.INCONCLUSIVE), text + _premise(study, False) + _growing(study)
+        return (Verdict.FAIL if failed else Verdict.INCONCLUSIVE), text + _premise(study, False) + _growing(study, row)
     if not stable:
         row = max(rows, key=lambda one: one.limit.dt)
         failed = all(one.limit.is_certified for one in rows)
         text = f"no method is stable at dt = {dt:g}; furthest goes {_limit_sentence(study, row)}"
-        return (Verdict.FAIL if failed else Verdict.INCONCLUSIVE), text + _premise(study, False) + _growing(study)
-    enough = len(sure) == len(rows) if named else bool(sure)
+        return (Verdict.FAIL if failed else Verdict.INCONCLUSIVE), text + _premise(study, False) + _growing(study, row)
+    # what grows by more than e in one step is not resolved: that no mode grows faster then means little
+    resolved = dt * study.growing(rows[0].limit)[1] <= 1 + ROUNDING
+    enough = resolved and (len(sure) == len(rows) if named else bool(sure))
     row = min(sure or stable, key=lambda one: _work(one, study))
     text = f"dt = {dt:g} is stable: {_limit_sentence(study, row)}"
     if not named and len(rows) > 1:
         count = f"{len(stable)} of {len(rows)} methods"
         text = f"dt = {dt:g} is stable with {count}, cheapest with {_limit_sentence(study, row)}"
-    return (Verdict.PASS if enough else Verdict.INCONCLUSIVE), text + _premise(study, False) + _growing(study)
+    return (Verdict.PASS if enough else Verdict.INCONCLUSIVE), text + _premise(study, False) + _growing(study, row)
 
 
 def headline(study: Study) -> str:
@@ -79,7 +85,8 @@ def best(rows: list[Row]) -> Row:
     Reversible methods are for those who know why they want one: a little friction more, and they are stable no longer.
     """
     plain = [row for row in rows if not isinstance(METHODS.get(row.limit.scheme.name), ReversibleMethod)] or rows
-    priced = [row for row in plain if math.isfinite(row.cost.per_time)]
+    # splitting methods take the exact flows of their parts, whose work nobody knows
+    priced = [row for row in plain if math.isfinite(row.cost.per_time) and row.cost.per_time > 0]
     if priced:
         return min(priced, key=lambda row: row.cost.per_time)
     return max(plain, key=lambda row: row.limit.dt)
@@ -92,9 +99,9 @@ def _work(row: Row, study: Study) -> float:
 def _limit_sentence(study: Study, row: Row) -> str:
     found, name = row.limit, row.limit.scheme.name
     if found.dt == math.inf:
-        return f"{name} is stable for every dt"
+        return f"{name} is stable for every dt" + (f" ({found.note})" if found.note else "")
     if found.dt == 0:
-        speed = f", a mode grows at the rate {row.growth:.3g}" if math.isfinite(row.growth) else ""
+        speed = f", at dt = {row.beyond:.3g} a mode grows at the rate {row.growth:.3g}" if row.growth > 0 else ""
         return f"{name} is unstable for every dt{speed}"
     guess = " about" if found.certificate not in PROOFS else ""
     return f"{name} is stable up to{guess} dt = {found.dt:.6g}{_cause(row)}{_weakness(study, found)}"
@@ -102,7 +109,7 @@ def _limit_sentence(study: Study, row: Row) -> str:
 
 def _weakness(study: Study, found: Limit) -> str:
     """Why the limit is less certain than the eigenvalues; empty if it is not."""
-    if found.certificate in PROOFS or found.certificate == study.modes.certificate:
+    if found.certificate in PROOFS or found.certificate == study.modes.certificate or found.binding < 0:
         return ""
     return f" ({found.note})" if found.note else f" (the region of {found.scheme.name} was scanned, not proved)"
 
@@ -132,6 +139,8 @@ def _premise(study: Study, proved: bool) -> str:
     modes = study.modes
     if proved:
         return f" (linear equation; {modes.reason})"
+    if study.decided is not None:
+        return ""
     linear = "" if study.rates.is_linear else ", linearised at this state"
     if modes.certificate in PROOFS:
         return f" ({modes.reason}{linear})"
@@ -139,12 +148,17 @@ def _premise(study: Study, proved: bool) -> str:
     return f" ({modes.certificate}: {modes.reason}{linear}{'; ' + why if why else ''})"
 
 
-def _growing(study: Study) -> str:
-    grows = study.modes.growing
-    if not grows.any():
+def _growing(study: Study, row: Row) -> str:
+    """What the equation itself does to growing modes, and what steps may do to them."""
+    count, fastest = study.growing(row.limit)
+    if not count:
         return ""
-    fastest = study.modes.eigenvalues.real[grows].max()
-    return f"; {int(grows.sum())} modes grow in the equation itself, at up to {fastest:.3g}, and are left out"
+    modes = "1 mode grows" if count == 1 else f"{count} modes grow"
+    if "noise" in row.limit.scheme.parts:
+        text = f"; in the mean square {modes} in the equation itself, at up to {fastest:.3g}; only the mean is judged"
+    else:
+        text = f"; {modes} in the equation itself, at up to {fastest:.3g}, and may grow up to twice as fast in steps"
+    return text + (f"; only steps up to {1 / fastest:.3g} resolve that" if row.limit.dt > 1 / fastest else "")
 
 
 def disagreement(found: Limit, values: np.ndarray) -> float:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor
+
+from fieldsolver.errors import OptionError
 from fieldsolver.results import Verdict
 
 from .field_search import proved_conserved
@@ -42,12 +45,28 @@ def ask(system: System, formulas: Formulas | None, expect: str | Quantity, fresh
 def _quantity(system: System, formulas: Formulas | None, expect: str | Quantity) -> tuple[Quantity, bool]:
     """The quantity, and whether it is conserved by algebra."""
     if not isinstance(expect, str):
-        return lambda y: expect(system.native(y)), False
+        return _checked(system, expect), False
     if formulas is None:
         return integral(system, expect), proved_conserved(system, expect)
     expression = formulas.parse(expect)
     proved = formulas.rates is not None and vanishes(formulas.along(expression).subs(formulas.numbers))
     return formulas.quantity(expression), proved
+
+
+def _checked(system: System, expect: Quantity) -> Quantity:
+    """A function of the user, whose values must be one number per state."""
+
+    def quantity(y: Tensor) -> Tensor:
+        values = expect(system.native(y))
+        if not isinstance(values, Tensor) or tuple(values.shape) != (len(y),):
+            got = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+            raise OptionError(
+                f"expect is a function with one number per state, of shape (K,) = ({len(y)},), got {got}; "
+                "add up the rest, as in lambda s: (s**2).sum(-1)"
+            )
+        return values
+
+    return quantity
 
 
 def _judged(text: str, rates: Rates, proved: bool, worst: str) -> tuple[Verdict, str]:

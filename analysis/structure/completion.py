@@ -82,6 +82,8 @@ def _linear(system: System, formulas: Formulas, kind: Kind, fresh: FreshStates, 
     terms = [sympy.Float(float(quadratic.matrix[a, b])) * x * y for a, x in enumerate(away) for b, y in enumerate(away)]
     expression = sympy.Add(*terms)
     rates = rates_of(system, formulas.quantity(expression), fresh())
+    if not rates.growth <= ROUND_OFF:
+        return None
     route = f"Lyapunov equation, residual {quadratic.residual:.1e}, smallest eigenvalue {quadratic.smallest:.3g}"
     certificate = BOUNDED if _is_linear(formulas) else STATISTICAL
     return Found(formulas.text(expression), DECREASING, certificate, route, rates.growth, discrete=True), expression

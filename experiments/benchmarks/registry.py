@@ -51,6 +51,18 @@ _ALL = (
         "training steps: a neural ODE against torchdiffeq and diffrax, a convolution layer against F.conv2d",
         packages=("torchdiffeq", "diffrax", "jax"),
     ),
+    Benchmark(
+        "linking",
+        "fieldsolver.experiments.benchmarks.linking",
+        "linking numbers: the sum over all pairs of segments, and the one by moments, against limits and topoly",
+        packages=("numba", "topoly"),
+    ),
+    Benchmark(
+        "partition",
+        "fieldsolver.experiments.benchmarks.partitioning",
+        "partitions of numbers: differencing and complete differencing, against limits and prtpy",
+        packages=("numba", "prtpy"),
+    ),
 )
 
 BENCHMARKS: dict[str, Benchmark] = {benchmark.name: benchmark for benchmark in _ALL}

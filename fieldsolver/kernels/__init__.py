@@ -1,7 +1,7 @@
 """Certified and fast routines beside the solver: the topology of curves, and partitions of numbers."""
 
 from .graphs import GraphPartition, graph_partition
-from .partitioning import Partition, partition
+from .partitioning import Partition, balanced_batches, partition
 from .topology import (
     BatchedLinking,
     GaussIntegral,
@@ -37,6 +37,7 @@ __all__ = [
     "Ribbon",
     "SmoothCurve",
     "average_crossing_number",
+    "balanced_batches",
     "gauss_linking_integral",
     "gauss_linking_integrals",
     "gauss_linking_map",

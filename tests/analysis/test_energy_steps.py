@@ -113,7 +113,7 @@ def test_solutions_that_cannot_be_followed_say_why():
     result = energy(duffing, run(duffing, [1.0, 0.0], (0.0, 1.0)), steps=False)
     assert np.isnan(result["numerical"].values).all()
     with pytest.raises(OptionError, match="steps can be followed, but events interrupt"):
-        energy(ball, solution, density="0.5*v**2 + x", ladder=[0.1, 0.05])
+        energy(ball, solution, density="0.5*v**2 + x", ladder=[0.1, 0.05, 0.025])
 
 
 def test_a_state_that_the_steps_do_not_lead_to_is_noticed():

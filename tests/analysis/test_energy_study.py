@@ -44,6 +44,15 @@ def test_a_long_problem_is_studied_at_its_beginning():
     assert result.status is not Verdict.NOT_APPLICABLE
     assert float(result["time"][-1]) < 1e4
     assert float(result["steps"]) <= 400
+    assert "of 1e+06" in result.reason
+
+
+def test_a_solution_that_blows_up_is_named():
+    """Its energy falls until then, and that is not the end of the story."""
+    equation = FieldEquation("dy/dt = y**2")
+    result = study(problem(equation, {"y": torch.tensor(1.0, dtype=torch.float64)}, 2.0))
+    assert "up to t = 1 of 2, where the solution ended" in result.reason
+    assert result.reason.count("the energy is") == 1
 
 
 def test_without_the_structure_of_an_energy_the_budget_has_to_close():

@@ -493,3 +493,50 @@ def test_a_large_state_that_varies_is_judged_by_its_outermost_eigenvalues():
     assert by_route["frozen"] == pytest.approx(by_route["spectrum"], rel=0.05)
     assert result.status is Verdict.INCONCLUSIVE
     assert str(result["binding_term"].values[0]) == "du/dt: Du*laplacian(u)"
+
+
+def test_a_kink_far_from_every_probe_is_no_linear_equation():
+    far = fs.FieldEquation(
+        "du/dt = D*laplacian(u) - 50*relu(u - 100)",
+        grid=fs.Grid(shape=(16,), extent=1.0),
+        boundary=fs.Periodic(),
+        parameters={"D": 1e-4},
+    )
+    with pytest.raises(fs.OptionError, match="nonlinear"):
+        stability(far, method="euler")
+    assert stability(far, torch.full((1, 16), 200.0), method="euler").status is Verdict.PASS
+
+
+def test_noise_that_rotates_is_damped_by_its_change_to_ito():
+    """``mu = i s`` in the sense of Stratonovich: the drift of Ito is ``lambda - s**2/2``."""
+    a, w, s = 0.3, 1.0, 1.0
+    rotated = fs.FieldEquation(
+        "du/dt = -a*u - w*v - s*v*white_noise(0);  dv/dt = -a*v + w*u + s*u*white_noise(0)",
+        parameters={"a": a, "w": w, "s": s},
+        calculus="stratonovich",
+    )
+    drift = complex(-a - s**2 / 2, w)
+    limit = -(2 * drift.real + s**2) / abs(drift) ** 2
+    found = stability(rotated, torch.zeros(2, dtype=torch.float64), method="euler_maruyama")
+    assert float(found["dt_max"][0]) == pytest.approx(limit, rel=1e-12)
+
+
+@pytest.mark.parametrize("method", ["gauss2", "gauss4", "ab5"])
+def test_whole_turns_of_an_oscillation_are_no_accuracy(method):
+    spring = fs.FieldEquation("d2q/dt2 = -w**2*q", parameters={"w": 1.0})
+    assert float(stability(spring, method=method)["dt_accurate"][0]) < 2 * math.pi
+
+
+def test_a_named_method_without_a_limit_is_not_passed_over():
+    for names in (["rk4", "verlet"], ["verlet", "rk4"]):
+        for dt in (None, 1e-3):
+            found = stability(heat(), method=names, dt=dt)
+            assert found.status is Verdict.INCONCLUSIVE
+            assert "of verlet no limit is known" in found.reason
+
+
+def test_proved_needs_an_exact_region():
+    assert stability(heat(), method="rk4").status is Verdict.PROVED
+    rounded = stability(heat(), method="reversible_tsit5")
+    assert rounded.status is Verdict.PASS
+    assert str(rounded["certificate"][0].values) == "bounded"

@@ -78,7 +78,14 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
     def stops(problem: Problem) -> AnalysisResult:
         raise KeyboardInterrupt
 
-    studies = {"fine": finds(Verdict.PASS), "wrong": finds(Verdict.FAIL), "refuses": refuses, "stops": stops}
+    idle = finds(Verdict.NOT_APPLICABLE)
+    studies = {
+        "idle": idle,
+        "fine": finds(Verdict.PASS),
+        "wrong": finds(Verdict.FAIL),
+        "refuses": refuses,
+        "stops": stops,
+    }
     monkeypatch.setattr(Analyser, "load", lambda self: studies[self.module])
     monkeypatch.setattr("fieldsolver.results._PLOTTERS", {})
     register_plot("told/1")(lambda result: Figure())
@@ -167,6 +174,21 @@ def test_interrupted_all_keeps_what_is_done(told: Told, decay: str, tmp_path: Pa
     folder = tmp_path / "o" / "decay" / "analysis"
     assert "what is fine?" in (folder / "report.html").read_text(encoding="utf-8")
     assert not (folder / "wrong.nc").exists()
+
+
+def test_what_does_not_apply_has_no_picture(told: Told, decay: str, tmp_path: Path, monkeypatch) -> None:
+    """There is nothing in such a result that could be drawn."""
+    _offer(monkeypatch, "idle", "fine")
+    register_plot("told/1")(_draw_what_applies)
+    assert main(["analyze", "all", decay, "--out", str(tmp_path / "o")]) == 0
+    folder = tmp_path / "o" / "decay" / "analysis"
+    assert sorted(path.name for path in folder.iterdir()) == ["fine.nc", "fine.png", "idle.nc", "report.html"]
+
+
+def _draw_what_applies(result: AnalysisResult) -> Figure:
+    if result.status is Verdict.NOT_APPLICABLE:
+        raise KeyError("batch")
+    return Figure()
 
 
 def test_strict_fails_where_a_verdict_does(told: Told, decay: str, tmp_path: Path, capsys) -> None:

@@ -14,7 +14,7 @@ from fieldsolver.kernels import GraphPartition, graph_partition
 from fieldsolver.kernels.graphs.adjacency import weighted_graph
 from fieldsolver.kernels.graphs.coarsening import coarsened
 from fieldsolver.kernels.graphs.refinement import refined
-from fieldsolver.kernels.graphs.spectral import slow_modes
+from fieldsolver.kernels.graphs.spectral import independent_component, slow_modes
 from fieldsolver.results import Verdict, VerdictNotReached
 
 MINIMA = [
@@ -25,6 +25,8 @@ MINIMA = [
     ("hypercube 6", nx.hypercube_graph(6), 32),  # likewise 52
     ("barbell", nx.barbell_graph(16, 0), 1),
     ("complete 16", nx.complete_graph(16), 64),
+    ("grid 40 x 40", nx.grid_2d_graph(40, 40), 40),  # modes of coarse graphs alone give 44
+    ("hypercube 8", nx.hypercube_graph(8), 128),  # likewise 140
 ]
 
 
@@ -84,6 +86,15 @@ def test_the_seed_decides() -> None:
     graph = nx.random_geometric_graph(300, 0.1, seed=1)
     one, two = (graph_partition(graph, 3, method="spectral", seed=5).assignment for _ in range(2))
     np.testing.assert_array_equal(one, two)
+
+
+def test_independent_components_are_the_coordinates_of_a_hypercube() -> None:
+    """Its eigenspace is spanned by d vectors of entries 1 and -1; any mixture of them is as good to a solver."""
+    graph = weighted_graph(nx.hypercube_graph(5))
+    _, vectors = slow_modes(graph, 0)
+    for start in np.random.default_rng(1).normal(size=(10, 5)):
+        component = np.sqrt(32) * vectors[:, :5] @ independent_component(vectors[:, :5], start)
+        np.testing.assert_allclose(np.abs(component), 1, atol=1e-6)
 
 
 def test_coarsening_keeps_cuts() -> None:

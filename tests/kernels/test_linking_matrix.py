@@ -20,6 +20,13 @@ sys.path.insert(0, str(Path(__file__).parent))  # pytest's importlib mode has no
 from curves import SQUARE, circle, torus_link
 
 
+def test_a_matrix_has_a_picture() -> None:
+    rings = random_loops(6, 2.0)
+    for curves in (rings, [rings[0], rings[0] + [0, 0, 0.1], rings[0] @ np.diag([1, 1, 1])]):
+        title = linking_matrix(curves).plot(theme="dark").get_axes()[0].get_title()
+        assert "pairs are linked" in title
+
+
 def random_loops(count: int, size: float, seed: int = 0) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
     loops = []

@@ -28,12 +28,12 @@ def test_two_links_with_two_images_cancel() -> None:
     found = periodic_linking_number(a, b, (2.1, 9, 9))
     assert found.status is Verdict.PROVED
     assert found.value == 0
-    linked = {tuple(shift): lk for shift, lk in zip(found["shift"].values.tolist(), found["image_lk"].values, strict=True)}
-    assert {shift: lk for shift, lk in linked.items() if lk} == {(0, 0, 0): -1, (-1, 0, 0): 1}
+    images = zip(found["shift"].values.tolist(), found["image_lk"].values, strict=True)
+    assert {tuple(shift): lk for shift, lk in images if lk} == {(0, 0, 0): -1, (-1, 0, 0): 1}
     assert periodic_linking_number(a, b, (np.inf, 9, 9)).value == -1
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(seed=st.integers(0, 10**6), sheared=st.booleans())
 def test_the_sum_over_images_and_the_choice_of_images(seed: int, sheared: bool) -> None:
     generator = np.random.default_rng(seed)
@@ -42,7 +42,7 @@ def test_the_sum_over_images_and_the_choice_of_images(seed: int, sheared: bool) 
     box = SHEARED if sheared else [2.3, 2.9, 3.7]
     found = periodic_linking_number(a, b, box)
     one_by_one = sum(
-        linking_number(a, b + np.array(shift) @ lattice).value for shift in product(range(-4, 5), repeat=3)
+        linking_number(a, b + np.array(shift) @ lattice).value for shift in product(range(-2, 3), repeat=3)
     )
     assert found.value == one_by_one
     moved = b + np.array([2, -1, 3]) @ lattice

@@ -10,7 +10,7 @@ from fieldsolver.errors import MissingDependencyError, OptionError, listing, nea
 from fieldsolver.results import AnalysisResult, Verdict, VerdictNotReached
 
 from .adjacency import WeightedGraph, weighted_graph
-from .coarsening import coarsened
+from .coarsening import SMALL, coarsened
 from .refinement import refined
 from .spectral import directions, swept
 
@@ -21,6 +21,12 @@ SCHEMA = "graph_partition/1"
 METHODS: tuple[str, ...] = ("auto", "spectral", "metis")
 TRIES = 4
 """Bisections from different coarsenings, of which the best is taken."""
+
+WHOLE = 5000
+"""Vertices up to which slow modes of the whole graph are tried beside those of coarser ones."""
+
+REFINED = 4
+"""Sweeps of the whole graph that are refined: those with the least cuts."""
 
 
 class GraphPartition(AnalysisResult):
@@ -49,7 +55,8 @@ def graph_partition(
         parts: k, from 1 to n.
         sizes: weights of the vertices ``(n,)``; None gives each 1.
         imbalance: no part may be larger than (1 + imbalance) times the mean, or than the mean rounded up to a whole
-        vertex. method: ``"spectral"`` (heavy-edge coarsening, eigenspaces of the Laplacian, Fiduccia-Mattheyses
+            vertex.
+        method: ``"spectral"`` (heavy-edge coarsening, eigenspaces of the Laplacian, Fiduccia-Mattheyses
             refinement, by bisections), ``"metis"`` (pymetis), or ``"auto"``: METIS where it is installed, else
             spectral.
         seed: of the coarsening; the same seed gives the same parts.
@@ -109,6 +116,11 @@ def bisection(graph: WeightedGraph, first: int, parts: int, allowed: float, seed
         score = (max(0.0, low - size, size - high), cut)
         if score < least:
             best, least = side, score
+    if SMALL < graph.order <= WHOLE:
+        side, cut = _whole_bisection(graph, first / parts, low, high, seed)
+        size = float(graph.sizes[side == 0].sum())
+        if (max(0.0, low - size, size - high), cut) < least:
+            best = side
     if best is None:
         raise OptionError("the graph has no vertices to split")
     return best
@@ -124,6 +136,19 @@ def _one_bisection(graph: WeightedGraph, share: float, low: float, high: float, 
         slack = float(level.graph.sizes.max()) if level is not levels[0] else 0.0
         side, cut = refined(level.graph, side[level.coarse_vertex], low - slack, high + slack)
     return side, cut
+
+
+def _whole_bisection(
+    graph: WeightedGraph, share: float, low: float, high: float, seed: int
+) -> tuple[np.ndarray, float]:
+    starts = [swept(graph, vector, share) for vector in directions(graph, seed)]
+    starts.sort(key=lambda side: _cut(graph, side))
+    return min((refined(graph, side, low, high) for side in starts[:REFINED]), key=lambda found: found[1])
+
+
+def _cut(graph: WeightedGraph, assignment: np.ndarray) -> float:
+    row = np.repeat(np.arange(graph.order), np.diff(graph.starts))
+    return float(graph.weights[assignment[row] != assignment[graph.neighbours]].sum()) / 2
 
 
 def _largest_allowed(graph: WeightedGraph, parts: int, imbalance: float) -> float:
@@ -154,8 +179,7 @@ def _dataset(graph: WeightedGraph, assignment: np.ndarray, parts: int, allowed: 
     import xarray
     from scipy.sparse.csgraph import connected_components
 
-    row = np.repeat(np.arange(graph.order), np.diff(graph.starts))
-    cut = float(graph.weights[assignment[row] != assignment[graph.neighbours]].sum()) / 2
+    cut = _cut(graph, assignment)
     sizes = np.bincount(assignment, weights=graph.sizes, minlength=parts)
     connected = np.zeros(parts, dtype=np.int8)
     for part in range(parts):

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fieldsolver.results import AnalysisResult, VerdictNotReached
+from fieldsolver.results import AnalysisResult, VerdictNotReached, register_plot
 
+from ..plots.partition import draw_partition
 from .complete_greedy import objective_of, part_sums
 from .weights import LARGEST, Weights
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import xarray
 
 SCHEMA = "partition/1"
+register_plot(SCHEMA)(draw_partition)
 
 
 class Partition(AnalysisResult):

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fieldsolver.results import AnalysisResult, Verdict
+from fieldsolver.results import AnalysisResult, Verdict, register_plot
 
+from ..plots.gauss_map import draw_gauss_map
 from .curves import Points, closed_polygon, common_scale, open_polygon, segment_ends
 from .gauss_sum import gauss_sum
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "gauss/1"
 MAP_SCHEMA = "gauss_map/1"
+register_plot(MAP_SCHEMA)(draw_gauss_map)
 
 
 class GaussIntegral(AnalysisResult):

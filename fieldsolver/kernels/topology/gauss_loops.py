@@ -33,10 +33,14 @@ import numpy as np
 from ..compilation import compiled, threaded
 
 NEAR = 1e-3
-"""Where |D + i Delta| < NEAR |alpha||beta||gamma|, the origin is so close to the triangle that digits are lost."""
+"""Where |D + i Delta| < NEAR |alpha||beta||gamma|, the origin is so close to the triangle that digits are lost.
+
+Delta is computed from alpha, beta and gamma alone. Its rounding is measured by their lengths in the second triangle
+too: where delta is much shorter than beta, it is large beside |alpha||gamma||delta|.
+"""
 
 ROUNDING = 50 * 2.0**-53
-"""Bound of the rounding of Delta and of D, in units of |alpha||beta||gamma| or |alpha||gamma||delta|."""
+"""Bound of the rounding of Delta and D_1 in units of |alpha||beta||gamma|, and of D_2 in |alpha||gamma||delta|."""
 
 REGULAR_ERROR = 1.5e-11
 """Bound of the error of a pair's angle that is not `near`: each triangle adds ROUNDING / NEAR, the arctangent a unit in
@@ -66,8 +70,9 @@ def angle_of_differences(
     d2 = na * ng * ne + ag * ne + (ax * ex + ay * ey + az * ez) * ng + (gx * ex + gy * ey + gz * ez) * na
     size1, size2 = na * nb * ng, na * ng * ne
     square = delta * delta
-    near = square + d1 * d1 <= (NEAR * size1) ** 2 or square + d2 * d2 <= (NEAR * size2) ** 2
-    near = near or (min(d1, d2) < 0.0 and abs(delta) <= ROUNDING * max(size1, size2))
+    largest = max(size1, size2)
+    near = square + d1 * d1 <= (NEAR * size1) ** 2 or square + d2 * d2 <= (NEAR * largest) ** 2
+    near = near or (min(d1, d2) < 0.0 and abs(delta) <= ROUNDING * largest)
     if delta == 0.0:  # in one plane; where they touch, the mean of both sides
         return 0.0, near
     angle = math.atan2(delta * (d1 + d2), d1 * d2 - square)

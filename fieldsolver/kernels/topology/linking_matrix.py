@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fieldsolver.errors import CurveError, OptionError
-from fieldsolver.results import AnalysisResult, Verdict
+from fieldsolver.results import AnalysisResult, Verdict, register_plot
 
+from ..plots.linking_matrix import draw_linking_matrix
 from .approximate_sum import approximate_sum
 from .curves import Points, closed_polygon, common_scale, segment_ends
 from .gauss_sum import gauss_sum
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import xarray
 
 SCHEMA = "linking_matrix/1"
+register_plot(SCHEMA)(draw_linking_matrix)
 DIRECT_PAIRS = 4_000_000
 """Above this many pairs of segments two polygons go through trees, unless a proof is asked for."""
 
