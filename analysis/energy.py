@@ -82,19 +82,20 @@ def energy(
         progress: show a bar: True, False, or None for only on a terminal.
 
     Returns:
-        Schema ``energy/1``, dimensions ``time``, ``term``, ``component`` and, when the solution has one, ``batch``:
+        Schema ``energy/1``, dimensions ``time``, ``term``, ``component`` and, when the solution has one, ``batch``.
 
-        * `energy`, `rate`, `drift_rel`, `monotone_violation`;
-        * `budget` per term with the coordinate `role` (conservative, dissipative, forcing, boundary),
-          `budget_by_component`, and `boundary_flux`, the part of it that comes through the walls; `closure`, the sum of
-          the budget minus the rate;
-        * `work` per term and `numerical`: ``E - E(0)`` is their sum;
-        * `drift_slope` with `_lo` and `_hi`, `drift_amplitude` and `drift_period` of a bounded oscillation,
-          `drift_exponent`;
-        * for linear equations with equal steps, per ``mode``: predicted and measured growth and phase error per step;
-        * with `ladder`: `closure_order` with `_lo` and `_hi`, `closure_error`; with `wavenumbers`: `transfer`, `flux`;
-        * remedies, when it was expected to be conserved and changed by more than `rtol`: `repair_text`, `repair_cost`,
-          `repair_expected`, `repair_available` per ``repair``
+        Along time: `energy`, `rate`, `drift_rel`, `monotone_violation`; `budget` per term with the coordinate `role`
+        (conservative, dissipative, forcing, boundary), `budget_by_component`, and `boundary_flux`, the part of it that
+        comes through the walls; `closure`, the sum of the budget minus the rate; `work` per term and `numerical`, whose
+        sum is ``E - E(0)``.
+
+        Of the drift: `drift_slope` with `_lo` and `_hi`, `drift_amplitude` and `drift_period` of a bounded oscillation,
+        `drift_exponent`; for linear equations with equal steps, per ``mode``, predicted and measured growth and phase
+        error per step.
+
+        With `ladder`, `closure_order` with `_lo` and `_hi`, and `closure_error`; with `wavenumbers`, `transfer` and
+        `flux`. When the energy was expected to be conserved and changed by more than `rtol`, remedies per ``repair``:
+        `repair_text`, `repair_cost`, `repair_expected`, `repair_available`.
 
         Attributes: `density`; `certificate`, ``"exact"`` where algebra alone guarantees that the steps keep the energy,
         else ``"empirical"``; `steps_not_followed`, the reason where they were not. Every verdict but INCONCLUSIVE

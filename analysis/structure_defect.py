@@ -53,10 +53,9 @@ def structure_defect(
 ) -> AnalysisResult:
     """How far one step ``y -> Psi(y)`` is from being symplectic, symmetric and reversible, for several step sizes.
 
-    * Symplectic: ``D^T J D = J`` with the Jacobian D of the step (Hairer, Lubich, Wanner, *Geometric Numerical
-      Integration* (2006), section VI.2).
-    * Symmetric: a step of -dt leads back to where a step of dt started (section V.1).
-    * Reversible: so does a step of dt with all velocities turned round (section V.1).
+    Symplectic: ``D^T J D = J`` with the Jacobian D of the step. Symmetric: a step of -dt leads back to where a step of
+    dt started. Reversible: so does a step of dt with all velocities turned round. Source: Hairer, Lubich, Wanner,
+    *Geometric Numerical Integration* (2006), sections VI.2 and V.1.
 
     Args:
         f: a declared equation, or a function ``f(t, y)`` of one state ``(n,)``.

@@ -53,6 +53,8 @@ def _kind(band: Band) -> str:
         return f"short-wave instability (growth {band.growth.real:.4g} however large k is)"
     rotation = f" and frequency {abs(band.growth.imag):.4g}" if abs(band.growth.imag) > 1e-9 * abs(band.growth) else ""
     edge = f"{band.low:.4g} < k < {band.high:.4g}" if math.isfinite(band.high) else f"k > {band.low:.4g}"
+    if band.low == 0 and band.kind in ("Turing", "wave"):
+        edge += ": the uniform state itself grows, too"
     where = f"growth {band.growth.real:.4g}{rotation} at k = {band.k_max:.4g}"
     return f"{band.kind} instability ({where}, band {edge})"
 

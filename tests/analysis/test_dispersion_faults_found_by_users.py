@@ -316,3 +316,21 @@ def test_a_bounded_speed_survives_files(tmp_path):
     back = AnalysisResult.from_netcdf(result.to_netcdf(tmp_path / "a.nc"))
     assert back["bound"].item() == pytest.approx(2.0)
     assert {"units", "long_name"} <= set(back["bound"].attrs)
+
+
+def test_a_pattern_on_a_state_that_grows_by_itself_is_said_to_be_one():
+    """Turing's pattern needs a state that is stable against uniform changes; this one is not."""
+    equation = fs.FieldEquation(
+        "du/dt = -laplacian(u) - biharmonic(u) + r*u",
+        grid=fs.Grid(64, extent=60.0),
+        boundary=fs.Periodic(),
+        parameters={"r": 0.05},
+    )
+    assert "the uniform state itself grows, too" in dispersion(equation, {"u": 0.0}).reason
+    at_rest = fs.FieldEquation(
+        "du/dt = -laplacian(u) - biharmonic(u) + r*u",
+        grid=fs.Grid(64, extent=60.0),
+        boundary=fs.Periodic(),
+        parameters={"r": -0.05},
+    )
+    assert "itself grows" not in dispersion(at_rest, {"u": 0.0}).reason

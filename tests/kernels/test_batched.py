@@ -118,5 +118,9 @@ def test_shapes_are_checked() -> None:
         writhes(a[..., :2])
     with pytest.raises(CurveError, match="floating-point tensor"):
         writhes(torch.zeros(3, 3, dtype=torch.int64))
+    with pytest.raises(CurveError, match="floating-point tensor"):
+        linking_numbers(a.to(torch.complex128), b.to(torch.complex128))
+    with pytest.raises(CurveError, match="floating-point tensor"):
+        linking_numbers(a.detach().numpy(), b.detach().numpy())
     with pytest.raises(OptionError, match="reach"):
         link_barrier(a, b, 0.0)

@@ -101,6 +101,10 @@ def test_the_laws_of_linking(seed: int) -> None:
     assert proved(np.roll(a, 5, axis=0), b) == lk
 
 
+def test_numbers_below_the_normal_ones() -> None:
+    assert proved(1e-310 * SQUARE, 1e-310 * THROUGH) == 1
+
+
 @settings(max_examples=25, deadline=None)
 @given(seed=seeds)
 def test_subdivision_changes_nothing_and_sums_add(seed: int) -> None:

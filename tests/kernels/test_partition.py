@@ -188,6 +188,12 @@ def test_floats_of_any_kind(weights: list[float]) -> None:
     assert abs(sums[0] - sums[1]) == brute_force(exact, 2, "difference")
 
 
+def test_numbers_beyond_the_largest_float() -> None:
+    huge = partition([10**400, 10**400, 1], 2)
+    assert sorted(huge.sums) == [10**400, 10**400 + 1]
+    assert partition([1e308] * 3, 2)["part_count"].values.max() == 2
+
+
 def test_floats_are_exact() -> None:
     tenths = [0.1] * 10 + [1.0]
     result = partition(tenths, 2)

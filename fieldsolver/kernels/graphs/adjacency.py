@@ -52,11 +52,13 @@ def weighted_graph(graph: Any, sizes: Any = None) -> WeightedGraph:
 
     Args:
         graph: a sparse or dense symmetric matrix ``(n, n)`` of edge weights, a networkx graph (its ``weight``
-            attributes), or a list of edges ``(i, j)`` or ``(i, j, weight)``.
+            attributes), or a list of edges ``(i, j)`` or ``(i, j, weight)``. A square array is always a matrix; an
+            array ``(m, 2)`` or ``(m, 3)`` that is not square holds edges, and so does a list of such rows.
         sizes: weights of the vertices ``(n,)``, positive; None gives each 1.
 
     Raises:
-        OptionError: no graph, not symmetric, negative or infinite weights, or sizes of another number.
+        OptionError: no graph, a list that may be a matrix or edges, not symmetric, negative or infinite weights, or
+            sizes of another number.
     """
     matrix = _matrix(graph)
     count = matrix.shape[0]
@@ -95,8 +97,15 @@ def _matrix(graph: Any) -> csr_array:
         place = {node: index for index, node in enumerate(graph.nodes)}
         edges = [(place[a], place[b], data.get("weight", 1.0)) for a, b, data in graph.edges(data=True)]
         return _of_edges(edges, len(place))
+    listed = isinstance(graph, (list, tuple))
     array = np.asarray(graph, dtype=np.float64) if not isinstance(graph, np.ndarray) else graph
-    if array.ndim == 2 and array.shape[0] == array.shape[1] and array.shape[0] not in (2, 3):
+    square = array.ndim == 2 and array.shape[0] == array.shape[1]
+    if listed and square and len(array) in (2, 3) and isinstance(graph[0], list) and _like_a_matrix(array):
+        raise OptionError(
+            f"a list of {len(array)} lists is a matrix or edges; pass np.array(...) for a symmetric matrix, or edges "
+            "as tuples: [(0, 1), (1, 2)]"
+        )
+    if square and not (listed and len(array) in (2, 3)):
         return sparse.csr_array(array.astype(np.float64))
     if array.ndim == 2 and array.shape[1] in (2, 3):
         weights = array[:, 2] if array.shape[1] == 3 else np.ones(len(array))
@@ -105,6 +114,10 @@ def _matrix(graph: Any) -> csr_array:
         f"a graph is a symmetric matrix (n, n), a networkx graph, or a list of edges (i, j) or (i, j, weight); got an "
         f"array of shape {array.shape}"
     )
+
+
+def _like_a_matrix(array: Floats) -> bool:
+    return bool((array == array.T).all() and not array.diagonal().any())
 
 
 def _of_edges(edges: list[tuple[Any, Any, Any]], count: int) -> csr_array:

@@ -10,7 +10,7 @@ from fieldsolver.results import AnalysisResult, VerdictNotReached, register_plot
 
 from ..plots.partition import draw_partition
 from .complete_greedy import objective_of, part_sums
-from .weights import LARGEST, Weights
+from .weights import LARGEST, Weights, as_float
 
 if TYPE_CHECKING:
     import xarray
@@ -98,4 +98,6 @@ def partition_dataset(
 
 
 def _numbers(values: list[Any], whole: bool) -> np.ndarray:
-    return np.array(values, dtype=np.int64 if whole else np.float64)
+    if whole:
+        return np.array(values, dtype=np.int64)
+    return np.array([value if isinstance(value, float) else as_float(value) for value in values], dtype=np.float64)

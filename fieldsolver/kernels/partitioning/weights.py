@@ -46,7 +46,15 @@ class Weights:
 
     def given(self, value: int) -> int | float:
         """A sum of `values` in the units that were given, rounded once where it is a float."""
-        return value if self.is_integer else float(value * self.unit)
+        return value if self.is_integer else as_float(value * self.unit)
+
+
+def as_float(value: int | Fraction) -> float:
+    """The nearest float; infinite beyond the largest one."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def exact_weights(weights: Sequence[Any] | np.ndarray) -> Weights:
@@ -74,7 +82,7 @@ def exact_weights(weights: Sequence[Any] | np.ndarray) -> Weights:
 def _fraction(entry: Any, place: int) -> Fraction:
     if isinstance(entry, (bool, np.bool_)) or not isinstance(entry, (int, float, np.integer, np.floating)):
         raise OptionError(f"weights are integers or floats, got {entry!r} at position {place}")
-    if not math.isfinite(entry):
+    if isinstance(entry, (float, np.floating)) and not math.isfinite(entry):
         raise OptionError(f"weights are finite, got {entry!r} at position {place}")
     if entry < 0:
         raise OptionError(

@@ -40,8 +40,8 @@ def gauss_linking_integrals(a: Tensor, b: Tensor, *, closed: tuple[bool, bool] =
     Raises:
         CurveError: shapes do not fit, or dtypes or devices differ.
     """
-    _check(a, "a")
-    _check(b, "b")
+    check_points(a, "a")
+    check_points(b, "b")
     if a.shape[:-2] != b.shape[:-2] or a.dtype != b.dtype or a.device != b.device:
         raise CurveError(
             f"a and b need one batch shape, dtype and device; got {tuple(a.shape)} {a.dtype} on {a.device} and "
@@ -60,7 +60,7 @@ def writhes(curve: Tensor, *, closed: bool = True) -> Tensor:
     Returns:
         ``(*batch,)``, differentiable any number of times; the gradient costs O(N).
     """
-    _check(curve, "curve")
+    check_points(curve, "curve")
     return _Writhe.apply(curve, closed)
 
 
@@ -210,7 +210,8 @@ def _angles(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
     return torch.atan2(triple, first) + torch.atan2(triple, second)
 
 
-def _check(points: Tensor, name: str) -> None:
+def check_points(points: Tensor, name: str) -> None:
+    """Raise `CurveError` unless these are real points ``(*batch, N, 3)``, N at least 2."""
     if not isinstance(points, Tensor) or not points.is_floating_point():
         raise CurveError(f"{name} must be a floating-point tensor (*batch, N, 3), got {_kind(points)}")
     if points.dim() < 2 or points.shape[-1] != 3 or points.shape[-2] < 2:

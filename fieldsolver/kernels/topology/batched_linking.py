@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fieldsolver.errors import CurveError, OptionError
 
-from .batched import gauss_linking_integrals
+from .batched import check_points, gauss_linking_integrals
 from .linking_number import linking_number
 
 SAFE_RESIDUAL = 1e-3
@@ -43,6 +43,8 @@ def linking_numbers(a: Tensor, b: Tensor) -> BatchedLinking:
     Raises:
         CurveError: shapes do not fit, or a sample is no closed polygon.
     """
+    check_points(a, "a")
+    check_points(b, "b")
     with torch.no_grad():
         wide_a, wide_b = a.detach().double(), b.detach().double()
         sums = gauss_linking_integrals(wide_a, wide_b, closed=(True, True))

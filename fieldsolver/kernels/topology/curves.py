@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from fieldsolver.errors import CurveError
 
+LARGEST_EXPONENT = 1000
+"""Of a scale, so that it is finite for the smallest numbers too."""
+
 Points = NDArray[np.float64]
 
 
@@ -48,7 +51,8 @@ def common_scale(*polygons: Points) -> float:
     Linking is invariant under scaling, and products of six lengths of 1e60 would overflow.
     """
     largest = max(float(np.abs(polygon).max()) for polygon in polygons)
-    return float(2.0 ** -np.frexp(largest)[1]) if largest > 0 else 1.0
+    exponent = -int(np.frexp(largest)[1]) if largest > 0 else 0
+    return 2.0 ** min(exponent, LARGEST_EXPONENT)
 
 
 def _points(points: Any, name: str, *, fewest: int, kind: str) -> Points:

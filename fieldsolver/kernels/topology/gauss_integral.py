@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fieldsolver.errors import OptionError
 from fieldsolver.results import AnalysisResult, Verdict, register_plot
 
 from ..plots.gauss_map import draw_gauss_map
@@ -40,18 +41,20 @@ def gauss_linking_integral(a: Any, b: Any, *, closed: tuple[bool, bool] = (False
 
     Returns:
         Schema ``gauss/1``: `gauss` and `error_bound`, a rigorous bound of its rounding. PROVED in that sense;
-        DEGENERATE where the chains have a point in common, unless it is a common end: the integral jumps there.
+        DEGENERATE where the chains have a point in common: the integral jumps there. One exception: an end of one
+        open chain is an end of the other, and their last segments do not lie on one another. The integral then exists
+        for the points as given, but it is not continuous: ends a little apart may give another number.
 
     Raises:
         CurveError: not points in space.
     """
     ends_a, ends_b = _ends(a, closed[0], "a"), _ends(b, closed[1], "b")
     scale = common_scale(*ends_a, *ends_b)
-    total = gauss_sum(*(scale * points for points in (*ends_a, *ends_b)), ends_may_meet=True)
+    total = gauss_sum(*(scale * points for points in (*ends_a, *ends_b)), ends_may_meet=not any(closed))
     if total.touching is not None:
         i, j = total.touching
         status = Verdict.DEGENERATE
-        reason = f"segment {i} of a and segment {j} of b cross, and the integral jumps where they do"
+        reason = f"segment {i} of a and segment {j} of b meet, and the integral jumps where they do; move one apart"
     else:
         status = Verdict.PROVED
         reason = f"the integral is {total.value:.12g} within {total.error_bound:.1g}"
@@ -95,12 +98,22 @@ def sub_chain_integral(gauss_map: AnalysisResult, segments_a: slice, segments_b:
 
     Args:
         gauss_map: what `gauss_linking_map` returned.
-        segments_a, segments_b: slices of step 1 over the segments.
+        segments_a, segments_b: slices of step 1 over the segments; an empty one gives 0.
+
+    Raises:
+        OptionError: a step other than 1.
     """
     table = np.pad(gauss_map["cumulative"].values, ((1, 0), (1, 0)))
-    i0, i1, _ = segments_a.indices(table.shape[0] - 1)
-    j0, j1, _ = segments_b.indices(table.shape[1] - 1)
+    i0, i1 = _range(segments_a, table.shape[0] - 1, "segments_a")
+    j0, j1 = _range(segments_b, table.shape[1] - 1, "segments_b")
     return float(table[i1, j1] - table[i0, j1] - table[i1, j0] + table[i0, j0])
+
+
+def _range(segments: slice, count: int, name: str) -> tuple[int, int]:
+    first, stop, step = segments.indices(count)
+    if step != 1:
+        raise OptionError(f"{name} must be a slice of step 1, a sub-chain has no gaps; got {segments}")
+    return first, max(first, stop)
 
 
 def _ends(points: Any, closed: bool, name: str) -> tuple[Points, Points]:

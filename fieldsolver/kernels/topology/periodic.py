@@ -49,8 +49,8 @@ def periodic_linking_number(a: Any, b: Any, box: Any, *, wrapped: bool = False) 
             too, goes to the nearest image of its end, so segments must be shorter than half the box.
 
     Returns:
-        Schema ``periodic_linking/1``, dimension ``image``, only images that no plane parts from a: `shift` ``(image,
-        3)``, `image_lk`, `min_distance`; scalar `lk`, their sum. PROVED: all numbers are. DEGENERATE: a touches an
+        Schema ``periodic_linking/1``, dimension ``image``, only images that no plane parts from a: `shift` with 3
+        columns, `image_lk`, `min_distance`; scalar `lk`, their sum. PROVED: all numbers are. DEGENERATE: a touches an
         image. UNRESOLVED: it comes too close to one.
 
     Raises:

@@ -21,7 +21,7 @@ import numpy as np
 from fieldsolver.errors import CurveError
 from fieldsolver.results import Verdict
 
-from .curves import Points, closed_polygon
+from .curves import Points, closed_polygon, open_polygon
 from .linking_number import LinkingNumber, linking_result
 
 FIRST_SEGMENTS = 64
@@ -31,6 +31,9 @@ SAMPLES = 2048
 
 FINEST = 2.0**-26
 """Share of the period below which no chord is halved: its deviation is then that of rounding."""
+
+CLOSED = 1e-9
+"""Largest gap between the points at 0 and at the period, as a share of the largest coordinate: rounding leaves less."""
 
 MARGIN = 2.0
 """Factor on the sampled second derivative; a guess, so the result is then not called proved."""
@@ -43,8 +46,8 @@ class SmoothCurve:
     Attributes:
         function: takes parameters ``(n,)`` (NumPy) and returns points ``(n, 3)``; periodic.
         period: of the parameter.
-        acceleration: a bound of the length of the second derivative. None: it is estimated by samples, and the linking
-            number is then supported, not proved.
+        acceleration: a bound of the length of the second derivative; samples that contradict it are refused. None: it
+            is estimated by samples, and the linking number is then supported, not proved.
     """
 
     function: Callable[[np.ndarray], Any]
@@ -63,13 +66,36 @@ class SmoothCurve:
         return closed_polygon(self.function(parameters), name)
 
     def bound(self, name: str) -> float:
-        """`acceleration`, or the estimate: central second differences at `SAMPLES` places, times `MARGIN`."""
-        if self.acceleration is not None:
-            return self.acceleration
+        """`acceleration`, or the estimate: central second differences at `SAMPLES` places, times `MARGIN`.
+
+        Raises:
+            CurveError: the samples show that the curve is not closed, or that `acceleration` is no bound: a second
+                difference of step h is at most h^2 times the largest second derivative (Taylor).
+        """
         h = self.period / SAMPLES
-        points = self.points(h * np.arange(SAMPLES), name)
+        sampled = open_polygon(self.function(h * np.arange(SAMPLES + 1)), name)
+        gap, points = float(np.linalg.norm(sampled[-1] - sampled[0])), sampled[:-1]
+        if gap > CLOSED * float(np.abs(sampled).max()):
+            raise CurveError(
+                f"{name} is not closed: its points at 0 and at period = {self.period:g} lie {gap:.3g} apart; give the "
+                "period of the function"
+            )
         second = np.roll(points, 1, axis=0) - 2 * points + np.roll(points, -1, axis=0)
-        return MARGIN * float(np.linalg.norm(second, axis=1).max()) / h**2
+        largest = float(np.linalg.norm(second, axis=1).max())
+        if self.acceleration is None:
+            return MARGIN * largest / h**2
+        if largest - _rounding(sampled) > self.acceleration * h**2:
+            raise CurveError(
+                f"acceleration={self.acceleration:g} is no bound of the second derivative of {name}: samples reach "
+                f"{largest / h**2:.6g}; give a larger one, or None to estimate it"
+            )
+        return self.acceleration
+
+
+def _rounding(sampled: Points) -> float:
+    """Rounding of a second difference: of coordinates, and of parameters times the speed (length over period)."""
+    speed = len(sampled) * float(np.linalg.norm(np.diff(sampled, axis=0), axis=1).max())
+    return 16 * 2.0**-53 * (float(np.abs(sampled).max()) + speed)
 
 
 def smooth_linking_number(a: SmoothCurve, b: SmoothCurve, most_segments: int = MOST_SEGMENTS) -> LinkingNumber:
@@ -85,7 +111,8 @@ def smooth_linking_number(a: SmoothCurve, b: SmoothCurve, most_segments: int = M
         UNRESOLVED: the curves come so close that `most_segments` do not tell on which side they pass.
 
     Raises:
-        CurveError: a function does not return points in space, or does not depend on its parameter.
+        CurveError: a function does not return points in space, or does not depend on its parameter, is not closed, or
+            contradicts its `acceleration`.
     """
     from .distance import close_segments
 
