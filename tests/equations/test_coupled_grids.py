@@ -559,7 +559,10 @@ def test_what_needs_one_grid_says_so():
         (equation.shifted_solver, "grids of different resolution"),
         (lambda: equation.layout.weights(), "this needs one grid"),
         (lambda: analysis.energy(equation, solution), "over one grid"),
-        (lambda: analysis.grid_convergence(lambda n: equation, dict, [4, 8, 16], t_span=(0, 1)), "on one grid"),
+        (
+            lambda: analysis.grid_convergence(lambda n: equation, [4, 8, 16], exact=dict, t_span=(0, 1)),
+            "on one grid",
+        ),
     ]:
         with pytest.raises(fs.FieldSolverError, match=message):
             call()
