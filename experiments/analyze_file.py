@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -79,6 +80,8 @@ def problem_of(file: EquationFile, choice: Choice) -> Problem:
     end = choice.t_end if choice.t_end is not None else end
     if end <= start:
         raise OptionError(f"--t-end must lie after the start t = {start:g}, got {end:g}")
+    if choice.dt is not None and not (math.isfinite(choice.dt) and choice.dt > 0):
+        raise OptionError(f"--dt is a positive step, such as 0.01; got {choice.dt:g}")
     method = choice.method or settings.get("method", "auto")
     dt = choice.dt if choice.dt is not None else settings.get("dt")
     rest = {key: value for key, value in settings.items() if key not in JUDGED_APART}

@@ -204,6 +204,8 @@ def test_strict_fails_where_a_verdict_does(told: Told, decay: str, tmp_path: Pat
         (["stabilty", "gray_scott"], "there is no analyser 'stabilty'"),
         (["energy", "grey_scott"], "gray_scott"),
         (["energy", "gray_scott", "--t-end", "-1"], "--t-end must lie after the start"),
+        (["energy", "gray_scott", "--dt", "-1"], "--dt is a positive step"),
+        (["stability", "gray_scott", "--dt", "0"], "--dt is a positive step"),
     ],
 )
 def test_wrong_words_are_answered_before_any_work(arguments: list[str], words: str, tmp_path: Path, capsys) -> None:
