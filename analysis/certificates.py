@@ -18,12 +18,12 @@ from fieldsolver.results import AnalysisResult, register_plot
 
 from .budgets.certificate_verdict import Case, judged
 from .budgets.curvature import EXACT, Shape, shape_of
-from .budgets.dataset import entry
 from .budgets.default_density import chosen_density
 from .budgets.density import Energy
 from .budgets.formula_proof import proof_of
 from .budgets.one_step import IMPLICIT
 from .budgets.quadratic import quadratic_residual
+from .labels import entry
 from .plots.certificates import draw_certificates
 from .provenance import Provenance
 

@@ -13,7 +13,8 @@ from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import OptionError
 from fieldsolver.results import AnalysisResult, Verdict
 
-from .modes.dataset import WAVE, entry, wave_names
+from .labels import entry
+from .modes.dataset import WAVE, wave_names
 from .modes.linearise import Linearised
 from .modes.numbers import Floats
 from .modes.refusals import NoPlaneWaves

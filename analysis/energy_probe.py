@@ -19,10 +19,10 @@ from fieldsolver.nn import FieldLayer
 from fieldsolver.results import AnalysisResult, Verdict
 
 from .budgets.budget import Budget
-from .budgets.dataset import entry
 from .budgets.default_density import chosen_density
 from .budgets.density import Energy
 from .energy import SCHEMA
+from .labels import entry
 from .orders.models import Floats
 from .provenance import Provenance
 

@@ -12,8 +12,9 @@ from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import OptionError
 from fieldsolver.results import AnalysisResult, Verdict, register_plot
 
+from .labels import entry
 from .modes.bands import Relation, relation
-from .modes.dataset import RATE, WAVE, entry
+from .modes.dataset import RATE, WAVE
 from .modes.linearise import Linearised
 from .modes.refusals import NoPlaneWaves
 from .modes.sampling import fallback_wave_number

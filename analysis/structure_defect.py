@@ -14,9 +14,9 @@ from fieldsolver.equations import FieldEquation
 from fieldsolver.errors import OptionError, StateError
 from fieldsolver.results import AnalysisResult, Verdict, register_plot
 
-from .budgets.dataset import entry
 from .budgets.one_step import Rate, order_of, step_map
 from .budgets.quadratic import quadratic_residual
+from .labels import entry
 from .orders.fit_order import OrderFit, fit_order
 from .orders.ladder import checked_ladder
 from .orders.models import Floats

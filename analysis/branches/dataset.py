@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..modes.dataset import RATE, entry
+from ..labels import entry
+from ..modes.dataset import RATE
 from .augmented import Point
 from .family import Family
 from .follow import Branch

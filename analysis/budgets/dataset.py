@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..labels import Entry, entry
 from ..orders.models import Floats
 from .drift import Drift
 from .growth import Growth
@@ -17,12 +18,6 @@ if TYPE_CHECKING:
     import xarray
 
 ALONG = ("time", "batch")
-Entry = tuple[Any, Any, dict[str, Any]]
-
-
-def entry(dims: tuple[str, ...], values: Any, name: str, units: str = "1", **more: Any) -> Entry:
-    """Dimensions, values, and attributes of a variable."""
-    return dims, values, {"units": units, "long_name": name, **more}
 
 
 def dataset(study: EnergyStudy) -> xarray.Dataset:

@@ -105,7 +105,11 @@ def eigenvalues(found: Spectrum, rightmost: Floats | None) -> Subverdict:
     """
     name = "eigenvalues"
     if not found.at_rest or rightmost is None:
-        why = "the orbit does not end at a fixed point" if rightmost is not None or not found.at_rest else "too large"
+        why = (
+            "the orbit does not end at a fixed point"
+            if rightmost is not None or not found.at_rest
+            else "the Jacobian is too large, or f has no reverse derivatives"
+        )
         return Subverdict(name, Verdict.NOT_APPLICABLE, why)
     if np.isneginf(found.exponents.value).any():
         return Subverdict(name, Verdict.NOT_APPLICABLE, "the steps take tangents to zero, as no flow does")

@@ -222,9 +222,14 @@ def _rightmost(dynamics: Dynamics, orbit: Orbit, found: Spectrum) -> Floats | No
     """Largest real parts of the eigenvalues of J at the end of the first member."""
     if not found.at_rest or dynamics.size > DENSE:
         return None
+
+    def rate(y: Tensor) -> Tensor:
+        return dynamics.rate(orbit.t[:1], y.unsqueeze(0))[0]
+
+    rate(orbit.y[0])  # a fault of f itself ends the study here
     try:
-        rows = torch.func.jacrev(lambda y: dynamics.rate(orbit.t[:1], y.unsqueeze(0))[0])(orbit.y[0])
-    except (RuntimeError, NotImplementedError):
+        rows = torch.func.jacrev(rate)(orbit.y[0])
+    except (RuntimeError, NotImplementedError):  # no reverse derivative; the check says that it was not made
         return None
     matrix = rows[dynamics.moving][:, dynamics.moving].detach().numpy()
     real: Floats = np.sort(np.linalg.eigvals(matrix).real)[::-1][: found.exponents.value.size]

@@ -47,6 +47,7 @@ def tangents(dynamics: Dynamics, batch: int, count: int) -> Tangents:
     z[:, :size] = dynamics.starts[:1]
     z[:, size:] = 1.0
     by_derivative = _extended(dynamics.rate, size, count)
+    dynamics.rate(t, z[:, :size])  # a fault of f itself ends the study here
     try:
         by_derivative(t, z)
     except (RuntimeError, NotImplementedError):  # no forward derivative: NumPy inside, or .item()

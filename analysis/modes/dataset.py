@@ -10,6 +10,7 @@ import numpy as np
 
 from fieldsolver.equations.vocabulary import AXES
 
+from ..labels import entry
 from .admissible import Modes
 from .bands import Band
 from .completeness import certificate
@@ -48,11 +49,6 @@ def dataset_of(linearised: Linearised, analyses: Sequence[StateAnalysis], k_max:
     if len(parts) > 1:
         coordinates["steady_state"] = entry(("steady_state",), np.arange(len(parts)), "number of the steady state")
     return joined.assign_coords(coordinates)
-
-
-def entry(dims: tuple[str, ...], values: Any, name: str, units: str = "1", **more: Any) -> tuple[Any, Any, dict]:
-    """A variable with its attributes."""
-    return dims, values, {"units": units, "long_name": name, **more}
 
 
 def wave_names(linearised: Linearised) -> list[str]:

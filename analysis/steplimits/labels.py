@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..labels import Entry, about
 from ..schemes.scheme import Complex, Floats
 from .costs import needed_stages, stages, work
 from .frozen import outermost
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 MOST_EIGENVALUES = 2000
 """Eigenvalues that are kept; the outermost ones are among them."""
 
-Entry = tuple[tuple[str, ...], Any, dict[str, Any]]
-
 
 def dataset(study: Study) -> xarray.Dataset:
     """Schema ``stability/1`` without its verdict."""
@@ -30,14 +29,14 @@ def dataset(study: Study) -> xarray.Dataset:
     data = xarray.Dataset(
         {**_limits(study), **_binding(study), **_waves(study), **_spectrum(study), **_totals(study)},
         coords={
-            "integrator": (("integrator",), _names(study), _about("method")),
-            "term": (("term",), np.array(study.rates.labels), _about("additive term of the right-hand sides")),
-            "route": (("route",), np.array(ROUTES), _about("how a limit was found")),
-            "axis": (("axis",), np.array(_axes(study)), _about("axis of the grid")),
+            "integrator": (("integrator",), _names(study), about("method")),
+            "term": (("term",), np.array(study.rates.labels), about("additive term of the right-hand sides")),
+            "route": (("route",), np.array(ROUTES), about("how a limit was found")),
+            "axis": (("axis",), np.array(_axes(study)), about("axis of the grid")),
             "mode_theta": (
                 ("mode", "axis"),
                 _theta(study)[study.shown],
-                _about("angle k h of a mode, NaN for no wave"),
+                about("angle k h of a mode, NaN for no wave"),
             ),
         },
     )
@@ -104,13 +103,13 @@ def _binding(study: Study) -> dict[str, Entry]:
         "binding_mode": (
             per,
             np.array([one.position for one in bindings]),
-            _about("position of the binding mode, or -1"),
+            about("position of the binding mode, or -1"),
         ),
-        "binding_term": (per, np.array([one.term for one in bindings]), _about("term that shortens the step most")),
-        "binding_theta": (("integrator", "axis"), theta, _about("angle k h of the binding mode")),
+        "binding_term": (per, np.array([one.term for one in bindings]), about("term that shortens the step most")),
+        "binding_theta": (("integrator", "axis"), theta, about("angle k h of the binding mode")),
         **_complex(per, "binding_eigenvalue", values, "eigenvalue of the binding mode", "1/time"),
         **_complex(terms, "term_share", shares, "part of the binding eigenvalue", "1/time"),
-        "term_effect": (terms, effects, _about("- d log dt_max / d log term")),
+        "term_effect": (terms, effects, about("- d log dt_max / d log term")),
     }
 
 
@@ -122,12 +121,12 @@ def _waves(study: Study) -> dict[str, Entry]:
     size = np.stack([row.amplification for row in study.rows])
     return {
         **_complex(("mode",), "mode_eigenvalue", values, "eigenvalue of a shown mode", "1/time"),
-        "amplification": (over, size, _about("|R| per step of dt_used")),
-        "phase_error": (over, steps, _about("numerical frequency over that of the mode on this grid, minus 1")),
+        "amplification": (over, size, about("|R| per step of dt_used")),
+        "phase_error": (over, steps, about("numerical frequency over that of the mode on this grid, minus 1")),
         "phase_error_total": (
             over,
             total,
-            _about("numerical frequency over that of the differential equation, minus 1"),
+            about("numerical frequency over that of the differential equation, minus 1"),
         ),
     }
 
@@ -142,7 +141,7 @@ def _spectrum(study: Study) -> dict[str, Entry]:
         **_complex(
             ("eig",), "eig", values[kept], "eigenvalues of the Jacobian (the outermost and a selection)", "1/time"
         ),
-        "eig_radius": (("eig",), radius[kept], _about("radius of the disc around it", "1/time")),
+        "eig_radius": (("eig",), radius[kept], about("radius of the disc around it", "1/time")),
     }
 
 
@@ -155,7 +154,7 @@ def _range(study: Study) -> dict[str, Entry]:
         "numerical_abscissa": (
             (),
             study.found.abscissa,
-            _about("largest growth rate of any state, from above", "1/time"),
+            about("largest growth rate of any state, from above", "1/time"),
         ),
     }
 
@@ -169,10 +168,10 @@ def _totals(study: Study) -> dict[str, Entry]:
     moving = np.abs(modes.eigenvalues.real[np.abs(modes.eigenvalues.real) > 1e-12 * modes.rate])
     ratio = float(moving.max() / moving.min()) if moving.size else 1.0
     return {
-        "growth_max": ((), fastest, _about(f"fastest growth{of} in the equation itself", "1/time")),
-        "n_growing": ((), count, _about(f"modes that grow{of} in the equation itself")),
-        "n_modes": ((), modes.eigenvalues.size, _about("modes that were looked at")),
-        "stiffness": ((), ratio, _about("fastest over slowest decay or growth")),
+        "growth_max": ((), fastest, about(f"fastest growth{of} in the equation itself", "1/time")),
+        "n_growing": ((), count, about(f"modes that grow{of} in the equation itself")),
+        "n_modes": ((), modes.eigenvalues.size, about("modes that were looked at")),
+        "stiffness": ((), ratio, about("fastest over slowest decay or growth")),
     }
 
 
@@ -194,10 +193,6 @@ def _names(study: Study) -> np.ndarray:
 
 def _complex(dims: tuple[str, ...], name: str, values: Complex, text: str, units: str = "1") -> dict[str, Entry]:
     return {
-        f"{name}_re": (dims, values.real.copy(), _about(f"{text}, real part", units)),
-        f"{name}_im": (dims, values.imag.copy(), _about(f"{text}, imaginary part", units)),
+        f"{name}_re": (dims, values.real.copy(), about(f"{text}, real part", units)),
+        f"{name}_im": (dims, values.imag.copy(), about(f"{text}, imaginary part", units)),
     }
-
-
-def _about(name: str, units: str = "1") -> dict[str, Any]:
-    return {"units": units, "long_name": name}

@@ -67,6 +67,7 @@ class Kind:
 def examine(system: System, seed: int) -> Kind:
     """All tests at random states; a few dozen products with the Jacobian."""
     generator = generator_of(seed)
+    system(spread_states(system, 1, generator_of(seed)))  # a fault of the right-hand side itself ends the study here
     try:
         probes = probe(system, generator)
     except (RuntimeError, NotImplementedError) as error:

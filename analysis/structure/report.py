@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..labels import about
 from ..orders.models import Floats
 from .found import Found
 from .kind import Trait
@@ -105,8 +106,8 @@ def dataset_of(record: Record) -> xarray.Dataset:
         variables["asked_rate"] = _numbers("state", record.asked.rates, f"relative rate of {record.asked.text}")
     if record.contours is not None:
         plane = record.contours
-        variables["contour"] = (("first", "second"), plane.values, _about(f"{_label(found[0])} over the plane"))
-        variables["flow"] = (("axis", "first", "second"), plane.rates, _about("rates of the two unknowns"))
+        variables["contour"] = (("first", "second"), plane.values, about(f"{_label(found[0])} over the plane"))
+        variables["flow"] = (("axis", "first", "second"), plane.rates, about("rates of the two unknowns"))
         coordinates["first"] = _numbers("first", plane.first, plane.names[0])
         coordinates["second"] = _numbers("second", plane.second, plane.names[1])
         coordinates["axis"] = _words("axis", list(plane.names), "unknown")
@@ -117,17 +118,13 @@ def _label(one: Found) -> str:
     return one.expression or f"{one.route}: a line integral without formula"
 
 
-def _about(name: str, **more: float) -> dict[str, Any]:
-    return {"units": "1", "long_name": name, **more}
-
-
 def _words(dim: str, values: Sequence[str], name: str) -> tuple[Any, ...]:
-    return (dim,), np.array(list(values), dtype=np.str_), _about(name)
+    return (dim,), np.array(list(values), dtype=np.str_), about(name)
 
 
-def _numbers(dim: str, values: Any, name: str, more: dict[str, float] | None = None) -> tuple[Any, ...]:
-    return (dim,), np.asarray(values), _about(name, **(more or {}))
+def _numbers(dim: str, values: Any, name: str, more: dict[str, Any] | None = None) -> tuple[Any, ...]:
+    return (dim,), np.asarray(values), about(name, **(more or {}))
 
 
 def _scalar(value: float, name: str) -> tuple[Any, ...]:
-    return (), value, _about(name)
+    return (), value, about(name)

@@ -165,3 +165,13 @@ def test_a_short_logarithmic_axis_has_ticks_that_differ(theme):
     assert high / low < 10
     assert [label.get_text() for label in gains.get_yticklabels()] == ["0.2", "0.5", "1"]
     assert not gains.get_yticklabels(minor=True)
+
+
+def test_a_fault_of_f_is_not_taken_for_a_missing_derivative():
+    """Differences would be the answer to the wrong question."""
+
+    def wrong(t, y):
+        raise RuntimeError("a fault of the user's own")
+
+    with pytest.raises(RuntimeError, match="user's own"):
+        lyapunov(wrong, torch.ones(2, dtype=torch.float64), duration=5.0)

@@ -11,7 +11,8 @@ from fieldsolver.errors import EquationError
 from ..graph import MatrixSymbol
 from ..vocabulary import OPERATORS
 from .affine import LinearTerm, split
-from .linear_part import CoefficientValues, coupling
+from .coefficient_values import CoefficientValues
+from .linear_part import coupling
 from .spectra import operator_symbol, waves
 
 if TYPE_CHECKING:

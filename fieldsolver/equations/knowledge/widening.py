@@ -32,7 +32,7 @@ from .spectra import Bound
 
 if TYPE_CHECKING:
     from ..field_equation import FieldEquation
-    from .linear_part import CoefficientValues
+    from .coefficient_values import CoefficientValues
 
 Values = Callable[[Node], np.ndarray]
 
