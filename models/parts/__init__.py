@@ -1,0 +1,19 @@
+"""What the reference architectures share: the shape of a text model, token batches, masked pooling, presets."""
+
+from .answer import Answer
+from .pooling import masked_max, masked_mean
+from .presets import Preset, configured
+from .text_model import TextModel
+from .tokens import PAD, UNKNOWN, checked_tokens
+
+__all__ = [
+    "PAD",
+    "UNKNOWN",
+    "Answer",
+    "Preset",
+    "TextModel",
+    "checked_tokens",
+    "configured",
+    "masked_max",
+    "masked_mean",
+]

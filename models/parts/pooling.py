@@ -1,0 +1,20 @@
+"""One vector from the vectors of many tokens; padding counts for nothing."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def masked_mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean over real tokens, (B, N, D) with mask (B, N) -> (B, D); zero where there is none."""
+    real = mask.unsqueeze(-1)
+    total = torch.where(real, values, 0).sum(1)  # where, not times: padding may hold NaN
+    return total / real.sum(1).clamp(min=1)
+
+
+def masked_max(values: Tensor, mask: Tensor) -> Tensor:
+    """Largest value per component over real tokens, (B, N, D) with mask (B, N) -> (B, D); zero where there is none."""
+    real = mask.unsqueeze(-1)
+    highest = torch.where(real, values, float("-inf")).amax(1)
+    return torch.where(mask.any(1, keepdim=True), highest, 0)
