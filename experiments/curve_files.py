@@ -27,9 +27,17 @@ def read_curves(paths: tuple[str, ...]) -> Curves:
         if not found:
             raise FileFormatError(f"{path} holds no curve")
         for part, points in found:
-            name = f"{path.name}{part}"
-            curves[name if name not in curves else f"{path}{part}"] = points
+            curves[_new_name(curves, f"{path.name}{part}", f"{path}{part}")] = points
     return curves
+
+
+def _new_name(curves: Curves, short: str, long: str) -> str:
+    """A name that no curve has: the short one, the one with the folder, or that with a number: ``a.csv (2)``."""
+    name, number = (short if short not in curves else long), 1
+    while name in curves:
+        number += 1
+        name = f"{long} ({number})"
+    return name
 
 
 def _reader(path: Path) -> Callable[[Path], Iterator[tuple[str, np.ndarray]]]:

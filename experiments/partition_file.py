@@ -36,6 +36,8 @@ def partition_page(path: str, parts: int, objective: str, time_limit: float) -> 
 def read_weights(path: Path) -> list[Any]:
     """The numbers of a file, integers of any size as they are written; npy: an array ``(n,)``.
 
+    A first line in which nothing is a number is a header.
+
     Raises:
         FileFormatError: there is no such file, or something in it is no number.
     """
@@ -52,11 +54,23 @@ def read_weights(path: Path) -> list[Any]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (UnicodeDecodeError, OSError):
         raise FileFormatError(f"{path} cannot be read as text") from None
-    weights: list[Any] = []
-    for number, line in enumerate(lines, start=1):
-        for cell in line.split("#")[0].replace(",", " ").replace(";", " ").split():
-            weights.append(_number(cell, path, number))
-    return weights
+    rows = [(number, _cells(line)) for number, line in enumerate(lines, start=1)]
+    rows = [(number, cells) for number, cells in rows if cells]
+    if rows and not any(map(_is_number, rows[0][1])):  # a header
+        del rows[0]
+    return [_number(cell, path, number) for number, cells in rows for cell in cells]
+
+
+def _cells(line: str) -> list[str]:
+    return line.removeprefix("\ufeff").split("#")[0].replace(",", " ").replace(";", " ").split()
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _number(text: str, path: Path, line: int) -> int | float:
@@ -65,4 +79,4 @@ def _number(text: str, path: Path, line: int) -> int | float:
             return kind(text)
         except ValueError:
             continue
-    raise FileFormatError(f"{path}, line {line}: {text!r} is no number")
+    raise FileFormatError(f"{path}, line {line}: {text!r} is no number; only a first line of words is a header")

@@ -2,14 +2,21 @@
 
 Never ``fastmath``: the certificates rest on every operation being rounded as written.
 Importing this file imports Numba; only files of compiled loops do it.
+
+Numba recompiles a loop when its own file has changed, not when a file has that was inlined into it. A proof must not
+come from yesterday's loops: here the sources of the whole room are part of the key.
 """
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.caching import FunctionCache
 from numba.extending import register_jitable
 
 
@@ -29,7 +36,25 @@ def helper(function: Callable[..., Any]) -> Any:
 
 
 def _compile(function: Callable[..., Any], *, parallel: bool) -> Any:
+    dispatcher = numba.njit(error_model="numpy", nogil=True, parallel=parallel)(function)
     try:
-        return numba.njit(cache=True, error_model="numpy", nogil=True, parallel=parallel)(function)
+        dispatcher._cache = _RoomCache(function)
     except RuntimeError:  # neither the package's folder nor the user's cache can be written to
-        return numba.njit(error_model="numpy", nogil=True, parallel=parallel)(function)
+        return dispatcher
+    return dispatcher
+
+
+class _RoomCache(FunctionCache):  # type: ignore[misc]  # Numba ships no types
+    """Numba's cache of one function, whose entries hold as long as no source of the room changes."""
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        return (*super()._index_key(sig, codegen), sources_digest())
+
+
+@functools.cache
+def sources_digest() -> str:
+    """SHA-256 of every source of this room."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

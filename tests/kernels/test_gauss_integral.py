@@ -58,11 +58,16 @@ def test_polygon_around_an_axis(n: int) -> None:
     [
         ([(0, 0, 0), (1, 0, 0)], [(0, 1, 0), (1, 3, 0)]),  # coplanar
         ([(0, 0, 0), (1, 0, 0)], [(0, 1, 1), (1, 1, 1)]),  # parallel
-        ([(0, 0, 0), (1, 0, 0)], [(1, 0, 0), (1, 1, 1)]),  # a common end
     ],
 )
 def test_segments_that_see_each_other_under_no_angle(a: list, b: list) -> None:
     assert gauss_linking_integral(a, b).value == 0
+
+
+def test_segments_with_a_common_end_see_each_other_under_no_angle_but_the_integral_jumps_there() -> None:
+    a, b = [(0, 0, 0), (1, 0, 0)], [(1, 0, 0), (1, 1, 1)]
+    assert gauss_linking_map(a, b)["gln"].item() == 0
+    assert gauss_linking_integral(a, b).status is Verdict.DEGENERATE
 
 
 def test_chains_that_cross_are_degenerate() -> None:

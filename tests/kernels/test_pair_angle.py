@@ -82,6 +82,23 @@ def test_trusted_angles_keep_their_bound() -> None:
     assert trusted > 1000
 
 
+def test_trusted_angles_keep_their_bound_at_every_scale() -> None:
+    """Below 1e-54 of the curves the products of six lengths underflow: an angle of pi became 0, and was trusted."""
+    rng = np.random.default_rng(2)
+    trusted = 0
+    for power in (-40, -45, -50, -52, -53, -54, -56, -80, -160):
+        for _ in range(20):
+            a, b, c, d = rng.normal(size=(4, 3)) * 10.0 ** (power * rng.integers(0, 2, (4, 1)))
+            angle, near = angle_of_pair(a, b, c, d)
+            if not near:
+                trusted += 1
+                assert abs(angle - angle_with_sixty_digits(a, b, c, d)) < REGULAR_ERROR, power
+            a, b, c, d = rng.normal(size=(4, 3)) * 10.0**power
+            angle, near = angle_of_pair(a, b, c, d)
+            assert near or abs(angle - angle_with_sixty_digits(a, b, c, d)) < REGULAR_ERROR, power
+    assert trusted > 50
+
+
 def test_chains_whose_corners_nearly_meet() -> None:
     """The rounding of Delta is large beside a triangle with a short side: sums were off by 1e-3."""
     for seed in range(4):

@@ -9,10 +9,15 @@ import numpy as np
 
 from fieldsolver.errors import OptionError
 
+from ..partitioning.checks import shown
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 Floats = np.ndarray
+
+LARGEST = float(np.finfo(np.float64).max)
+MOST_VERTICES = 10**8
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,38 @@ class WeightedGraph:
         """The graph of some vertices and the edges between them."""
         return from_matrix(self.matrix()[vertices][:, vertices], self.sizes[vertices])
 
+    def scaled(self) -> tuple[WeightedGraph, float]:
+        """The same graph with largest sizes and weights from 1 to 2, and the unit of the sizes: powers of two."""
+        size_unit, weight_unit = (_power_of_two(values) for values in (self.sizes, self.weights))
+        weights, sizes = self.weights / weight_unit, self.sizes / size_unit
+        return WeightedGraph(self.starts, self.neighbours, weights, sizes), size_unit
+
+    def cut(self, assignment: np.ndarray) -> float:
+        """The weight of the edges between the parts of an assignment ``(n,)``."""
+        row = np.repeat(np.arange(self.order), np.diff(self.starts))
+        return float(self.weights[assignment[row] != assignment[self.neighbours]].sum()) / 2
+
+    def part_sizes(self, assignment: np.ndarray, parts: int) -> Floats:
+        """What each part holds ``(k,)``."""
+        return np.bincount(assignment, weights=self.sizes, minlength=parts)
+
+    def components(self) -> tuple[int, np.ndarray]:
+        """The number of connected components, and that of each vertex ``(n,)``."""
+        from scipy.sparse.csgraph import connected_components
+
+        count, component = connected_components(self.matrix(), directed=False)
+        return int(count), np.asarray(component)
+
+    def connected(self, assignment: np.ndarray, parts: int) -> np.ndarray:
+        """Whether each part is connected ``(k,)``; an empty one is not."""
+        inside = [np.flatnonzero(assignment == part) for part in range(parts)]
+        return np.array([len(own) > 0 and self.subgraph(own).components()[0] == 1 for own in inside])
+
+
+def _power_of_two(values: Floats) -> float:
+    """The largest one that is no more than the largest value; 1 if there are no values."""
+    return float(np.ldexp(1.0, int(np.frexp(values.max())[1]) - 1)) if len(values) else 1.0
+
 
 def weighted_graph(graph: Any, sizes: Any = None) -> WeightedGraph:
     """Read a graph.
@@ -70,10 +107,19 @@ def weighted_graph(graph: Any, sizes: Any = None) -> WeightedGraph:
         raise OptionError("edge weights must be finite and not negative")
     if abs(matrix - matrix.T).max() > 0:
         raise OptionError("the graph is directed: its matrix is not symmetric; pass A + A.T to forget the directions")
-    given = np.ones(count) if sizes is None else np.asarray(sizes, dtype=np.float64)
+    given = np.ones(count) if sizes is None else _numbers(sizes, "sizes")
     if given.shape != (count,) or not np.isfinite(given).all() or (given <= 0).any():
-        raise OptionError(f"sizes needs {count} positive numbers, one per vertex; got shape {given.shape}")
+        raise OptionError(f"sizes needs {count} positive numbers, one per vertex; got {_told(given)}")
+    for name, values in (("edge weights", matrix.data), ("sizes", given)):
+        if len(values) and values.max() > LARGEST / (4 * len(values)):
+            raise OptionError(f"{name} are too large to add up in floats, got {values.max():g}; divide them all")
     return from_matrix(matrix, given)
+
+
+def _told(values: Floats) -> str:
+    """The first entry that is no positive number, or the shape."""
+    bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+    return f"{values.flat[bad[0]]:g} at position {bad[0]}" if values.ndim == 1 and len(bad) else f"shape {values.shape}"
 
 
 def from_matrix(matrix: Any, sizes: Floats) -> WeightedGraph:
@@ -92,13 +138,11 @@ def _matrix(graph: Any) -> csr_array:
     from scipy import sparse
 
     if sparse.issparse(graph):
-        return sparse.csr_array(graph, dtype=np.float64)
+        return sparse.csr_array(_numbers(graph.tocoo(), "a matrix"))
     if hasattr(graph, "nodes") and hasattr(graph, "edges"):  # networkx, without importing it
-        place = {node: index for index, node in enumerate(graph.nodes)}
-        edges = [(place[a], place[b], data.get("weight", 1.0)) for a, b, data in graph.edges(data=True)]
-        return _of_edges(edges, len(place))
+        return _of_networkx(graph)
     listed = isinstance(graph, (list, tuple))
-    array = np.asarray(graph, dtype=np.float64) if not isinstance(graph, np.ndarray) else graph
+    array = _numbers(graph, "a graph (of edges between names, pass a networkx graph)")
     square = array.ndim == 2 and array.shape[0] == array.shape[1]
     if listed and square and len(array) in (2, 3) and isinstance(graph[0], list) and _like_a_matrix(array):
         raise OptionError(
@@ -106,28 +150,53 @@ def _matrix(graph: Any) -> csr_array:
             "as tuples: [(0, 1), (1, 2)]"
         )
     if square and not (listed and len(array) in (2, 3)):
-        return sparse.csr_array(array.astype(np.float64))
-    if array.ndim == 2 and array.shape[1] in (2, 3):
+        return sparse.csr_array(array)
+    if array.ndim == 2 and array.shape[1] in (2, 3) and len(array):
         weights = array[:, 2] if array.shape[1] == 3 else np.ones(len(array))
-        return _of_edges(list(zip(array[:, 0], array[:, 1], weights, strict=True)), int(array[:, :2].max()) + 1)
+        return _of_edges(array[:, 0], array[:, 1], weights)
     raise OptionError(
         f"a graph is a symmetric matrix (n, n), a networkx graph, or a list of edges (i, j) or (i, j, weight); got an "
         f"array of shape {array.shape}"
     )
 
 
+def _numbers(values: Any, name: str) -> Any:
+    """Real numbers as float64: an array, or a sparse matrix as it is."""
+    from scipy import sparse
+
+    if hasattr(values, "detach"):  # a tensor, of any dtype
+        values = values.detach().cpu().tolist()
+    try:
+        array = values if sparse.issparse(values) else np.asarray(values)
+        words = array.dtype == object and any(isinstance(one, str) for one in array.flat)
+        if words or array.dtype.kind not in "biufO":
+            raise TypeError
+        return array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise OptionError(f"{name}: expected real numbers in rows of one length, got {shown(values)}") from None
+
+
 def _like_a_matrix(array: Floats) -> bool:
     return bool((array == array.T).all() and not array.diagonal().any())
 
 
-def _of_edges(edges: list[tuple[Any, Any, Any]], count: int) -> csr_array:
+def _of_networkx(graph: Any) -> csr_array:
+    if graph.is_directed():
+        raise OptionError("the graph is directed; pass graph.to_undirected() to forget the directions")
+    place = {node: index for index, node in enumerate(graph.nodes)}
+    rows = [(place[a], place[b], data.get("weight", 1.0)) for a, b, data in graph.edges(data=True)]
+    first, second, weights = _numbers(rows, "edges").T if rows else np.zeros((3, 0))
+    return _of_edges(first, second, weights, len(place))
+
+
+def _of_edges(first: Floats, second: Floats, weights: Floats, count: int | None = None) -> csr_array:
+    """The matrix of edges between vertices ``(m,)``, of `count` vertices or of those that are named."""
     from scipy import sparse
 
-    if not edges:
-        return sparse.csr_array((count, count), dtype=np.float64)
-    first, second, weights = (np.array(column) for column in zip(*edges, strict=True))
-    ends = np.concatenate([first, second]).astype(np.int64)
-    if (ends < 0).any() or (ends != np.concatenate([first, second])).any():
-        raise OptionError("edges join vertices 0, 1, 2, ...: whole numbers that are not negative")
-    others = np.concatenate([second, first]).astype(np.int64)
-    return sparse.csr_array((np.tile(weights, 2).astype(np.float64), (ends, others)), shape=(count, count))
+    ends = np.concatenate([first, second])
+    if not ((ends >= 0) & (ends == np.floor(ends)) & (ends < MOST_VERTICES)).all():
+        raise OptionError("edges join vertices 0, 1, 2, ...: whole numbers that are not negative and below 10**8")
+    most = int(ends.max()) + 1 if count is None else count
+    others = np.concatenate([second, first])
+    entries = (np.tile(weights, 2), (ends.astype(np.int64), others.astype(np.int64)))
+    return sparse.csr_array(entries, shape=(most, most))

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from .checks import whole_number
 from .partition import partition
+from .weights import exact_weights
 
 NODES = 20_000
 NO_CLOCK = 3600.0
@@ -29,11 +31,9 @@ def balanced_batches(costs: Sequence[Any] | np.ndarray, workers: int) -> list[li
     Raises:
         OptionError: costs or workers that make no sense.
     """
-    found = partition(costs, _most(workers, len(costs)), objective="largest", time_limit=NO_CLOCK, most_nodes=NODES)
+    given = exact_weights(costs, "costs")
+    most = min(whole_number("workers", workers, 1), len(given.values))
+    found = partition(given.values, most, objective="largest", time_limit=NO_CLOCK, most_nodes=NODES)
     totals = found.sums
     order = sorted(range(len(totals)), key=lambda part: (-totals[part], part))
     return [found.parts[part] for part in order]
-
-
-def _most(workers: Any, tasks: int) -> Any:
-    return min(workers, tasks) if isinstance(workers, int) and tasks else workers

@@ -16,6 +16,9 @@ from typing import Any
 
 import numpy as np
 
+Entry = tuple[int, int, tuple[int, ...], tuple[Any, ...]]
+"""Minus the spread, a position for ties, the sums from large to small, the items of each sum as nested pairs."""
+
 COMPILED_FROM = 5000
 """Weights from which on compiling pays; below, Python's heap is as fast as loading the compiled code."""
 
@@ -53,11 +56,31 @@ def _sides(first: np.ndarray, second: np.ndarray, count: int) -> np.ndarray:
 
 def many_way(values: Sequence[int], parts: int) -> np.ndarray:
     """Parts 0 .. parts - 1 ``(n,)`` of weights; O(n (log n + k log k))."""
-    # an entry: spread, position for ties, the sums from large to small, the items of each sum as nested pairs
     no_sums, no_items = (0,) * (parts - 1), ((),) * (parts - 1)
-    heap: list[tuple[int, int, tuple[int, ...], tuple[Any, ...]]] = [
-        (-value, place, (value, *no_sums), ((place,), *no_items)) for place, value in enumerate(values)
-    ]
+    return _merged(
+        [(-value, place, (value, *no_sums), ((place,), *no_items)) for place, value in enumerate(values)], len(values)
+    )
+
+
+def many_way_balanced(values: Sequence[int], parts: int) -> np.ndarray:
+    """The same with numbers of items that differ by at most one: k weights of about the same size are a tuple.
+
+    Source: Michiels, Korst, Aarts, van Leeuwen, *Performance ratios for the differencing method applied to the balanced
+    number partitioning problem*, STACS (2003); two parts: Yakir, Math. Oper. Res. 21 (1996) 85.
+    """
+    order = sorted(range(len(values)), key=lambda place: (-values[place], place))
+    entries: list[Entry] = []
+    for first in range(0, len(values), parts):
+        items = order[first : first + parts]
+        missing = parts - len(items)
+        least = 0 if missing else values[items[-1]]
+        sums = (*(values[item] - least for item in items), *(0,) * missing)
+        entries.append((-sums[0], items[0], sums, (*((item,) for item in items), *((),) * missing)))
+    return _merged(entries, len(values))
+
+
+def _merged(heap: list[Entry], count: int) -> np.ndarray:
+    """Parts of `count` weights from entries, joined until one is left."""
     heapq.heapify(heap)
     while len(heap) > 1:
         _, place, sums, items = heapq.heappop(heap)
@@ -71,7 +94,7 @@ def many_way(values: Sequence[int], parts: int) -> np.ndarray:
         sums = tuple(total - least for total, _ in joined)
         entry = (-sums[0], place, sums, tuple(held for _, held in joined))
         heapq.heappush(heap, entry)
-    assignment = np.empty(len(values), dtype=np.int64)
+    assignment = np.empty(count, dtype=np.int64)
     for part, held in enumerate(heap[0][3]):
         waiting = [held]
         while waiting:

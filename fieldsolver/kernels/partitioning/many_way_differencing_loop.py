@@ -40,8 +40,8 @@ def search(
                     return True
             elif value < least[0]:
                 found = _list_children(tuples[active[level]], tuples[active[level + 1]], orders, children[level])
-                # of the last two tuples the first child has the least spread
-                levels[level, CHILDREN] = min(found, 1) if objective == DIFFERENCE and level == count - 2 else found
+                # of the last two tuples, opposite orders have the least largest and the largest least sum
+                levels[level, CHILDREN] = min(found, 1) if level == count - 2 else found
         if levels[level, NEXT] >= levels[level, CHILDREN]:
             if level == 0:
                 place[0] = 0

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fieldsolver.errors import OptionError, listing, nearest
+from fieldsolver.errors import OptionError
 from fieldsolver.results import Verdict
 
 from . import four_lists, many_way_differencing
+from .checks import one_of, real_number, shown, whole_number, yes_or_no
 from .complete_greedy import OBJECTIVES
+from .limits import limits_of
 from .partition_result import SCHEMA, Partition, partition_dataset
-from .searches import Clock, Found, Limits, Report, Task, best_found
+from .searches import Clock, Found, Report, Task, best_found
 from .weights import Weights, exact_weights
 
 if TYPE_CHECKING:
@@ -46,9 +47,9 @@ def partition(
         method: ``"differencing"`` (Karmarkar and Karp, no search), ``"complete_differencing"`` (up to 7 parts),
             ``"complete_greedy"``, ``"four_lists"`` (two parts, at most 50 items: Schroeppel and Shamir), or ``"auto"``:
             of the searches that can do it, by turns.
-        capacities: the largest sum of every part, one number for all or k of them.
+        capacities: the largest sum of every part, one number for all or k of them; infinity is no limit.
         balanced: the numbers of items of two parts differ by at most one.
-        time_limit: seconds of search; 0 takes what differencing gives.
+        time_limit: seconds of search, without those of compiling at first use; 0 takes what differencing gives.
         most_nodes: nodes of the search, for results that do not depend on the speed of the machine.
         callback: called with the value of the objective whenever it improves.
 
@@ -56,30 +57,21 @@ def partition(
         Schema ``partition/1``, dimensions ``item`` (`weight`, `assignment`) and ``part`` (`part_sum`, `part_count`);
         scalars `difference`, `largest`, `smallest`, `value` (of the objective), `lower_bound`, `gap`, `nodes`.
         OPTIMAL: no partition is better. FEASIBLE: no search was asked for. TIMEOUT: the limit came first; the gap says
-        what is still possible. NOT_FOUND: no partition keeps the capacities.
+        what is still possible. NOT_FOUND: no partition keeps the limits. INCONCLUSIVE: differencing found none that
+        keeps them, and there may be one.
         The same weights always give the same parts, unless the time limit ends the search.
 
     Raises:
         OptionError: weights, the number of parts, or an option that makes no sense.
     """
     exact = exact_weights(weights)
-    _check(exact, parts, objective, method, time_limit, most_nodes)
-    task = Task(exact, parts, objective, method, _limits(exact, parts, capacities, balanced))
+    parts = _parts(parts, len(exact.values))
+    limits = limits_of(exact, parts, capacities, yes_or_no("balanced", balanced))
+    task = Task(exact, parts, one_of("objective", objective, OBJECTIVES), one_of("method", method, METHODS), limits)
     _check_method(task)
-    found = best_found(task, Clock(time_limit, most_nodes, compiled=exact.fits), Report(task, callback))
+    _check_callback(callback)
+    found = best_found(task, _clock(time_limit, most_nodes, exact), Report(task, callback))
     return _result(task, found)
-
-
-def _limits(weights: Weights, parts: int, capacities: Sequence[Any] | float | None, balanced: bool) -> Limits:
-    count = len(weights.values)
-    most, fuller = (-(-count // parts), count % parts or parts) if balanced else (count, parts)
-    if capacities is None:
-        return Limits(None, most, fuller)
-    given = [capacities] * parts if isinstance(capacities, (int, float)) else list(capacities)
-    if len(given) != parts:
-        raise OptionError(f"capacities has {len(given)} entries for {parts} parts; give one for each, or one number")
-    exact = exact_weights(given)
-    return Limits(tuple(math.floor(value * exact.unit / weights.unit) for value in exact.values), most, fuller)
 
 
 def _result(task: Task, found: Found) -> Partition:
@@ -100,11 +92,15 @@ def _result(task: Task, found: Found) -> Partition:
 
 
 def _nothing(task: Task, found: Found) -> tuple[Verdict, str]:
+    limits = task.limits.words(len(task.weights.values))
     if found.timed_out:
-        return Verdict.TIMEOUT, "no partition that keeps the limits was found in time; raise time_limit"
-    if task.method == "differencing":
-        return Verdict.NOT_FOUND, "differencing does not keep the limits; use method='auto'"
-    return Verdict.NOT_FOUND, "no partition keeps the capacities and the numbers of items"
+        return Verdict.TIMEOUT, f"no partition that keeps {limits} was found in time; raise time_limit"
+    if found.optimal:
+        why = task.limits.contradiction(task.weights.values)
+        return Verdict.NOT_FOUND, f"no partition keeps {limits}" + (f": {why}" if why else "")
+    return Verdict.INCONCLUSIVE, (
+        f"differencing and its repair found no partition that keeps {limits}, and there may be one; use method='auto'"
+    )
 
 
 def _check_method(task: Task) -> None:
@@ -125,16 +121,19 @@ def _check_method(task: Task) -> None:
         )
 
 
-def _check(weights: Weights, parts: Any, objective: Any, method: Any, time_limit: Any, most_nodes: int | None) -> None:
-    count = len(weights.values)
-    if isinstance(parts, bool) or not isinstance(parts, (int, np.integer)) or parts < 1:
-        raise OptionError(f"parts is a whole number from 1 on, got {parts!r}")
+def _parts(parts: Any, count: int) -> int:
+    parts = whole_number("parts", parts, 1)
     if parts > count:
         raise OptionError(f"{parts} parts of {count} weights would leave {parts - count} empty; take parts <= {count}")
-    for name, value, known in (("objective", objective, OBJECTIVES), ("method", method, METHODS)):
-        if value not in known:
-            raise OptionError(f"{name} is one of {listing(known)}, got {value!r}{nearest(str(value), known)}")
-    if not (isinstance(time_limit, (int, float)) and time_limit >= 0):
-        raise OptionError(f"time_limit is a number of seconds that is not negative, got {time_limit!r}")
-    if most_nodes is not None and not (isinstance(most_nodes, int) and most_nodes >= 0):
-        raise OptionError(f"most_nodes is a whole number that is not negative, or None; got {most_nodes!r}")
+    return parts
+
+
+def _clock(time_limit: Any, most_nodes: Any, weights: Weights) -> Clock:
+    seconds = real_number("time_limit", time_limit, "a number of seconds from 0 on")
+    nodes = None if most_nodes is None else whole_number("most_nodes", most_nodes, 0)
+    return Clock(seconds, nodes, compiled=weights.fits)
+
+
+def _check_callback(callback: Any) -> None:
+    if callback is not None and not callable(callback):
+        raise OptionError(f"callback is a function of the value of the objective, or None; got {shown(callback)}")

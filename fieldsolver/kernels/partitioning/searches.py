@@ -13,9 +13,11 @@ import numpy as np
 from . import complete_differencing, four_lists, many_way_differencing
 from .complete_differencing import TwoWaySearch
 from .complete_greedy import ManyWaySearch, objective_bound, objective_of, part_sums
-from .differencing import many_way, two_way
+from .differencing import many_way, many_way_balanced, two_way
+from .limits import Limits
 from .many_way_differencing import ManyWayDifferencing
 from .pairs_of_parts import rebalanced
+from .repair import best_fit, repaired
 from .weights import LARGEST, Weights
 
 CHUNK = 200_000
@@ -32,25 +34,6 @@ SECONDS_PER_PAIR = 5e-7
 
 TRIAL_NODES = 3_000_000
 """Nodes of complete differencing before four lists are tried."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What each part may hold.
-
-    Attributes:
-        capacities: ``(k,)`` largest sums as integers of the weights' unit, or None.
-        most: largest number of items.
-        fuller: largest number of parts that hold `most` items.
-    """
-
-    capacities: tuple[int, ...] | None
-    most: int
-    fuller: int
-
-    def free(self, count: int) -> bool:
-        """Whether there is nothing to keep."""
-        return self.capacities is None and self.most >= count
 
 
 @dataclass(frozen=True)
@@ -85,7 +68,11 @@ class Task:
 
 @dataclass
 class Found:
-    """The best assignment so far."""
+    """The best assignment so far.
+
+    Attributes:
+        optimal: no partition is better; without an assignment, none keeps the limits.
+    """
 
     assignment: np.ndarray | None
     nodes: int = 0
@@ -97,8 +84,16 @@ class Clock:
     """When the search has to end."""
 
     def __init__(self, seconds: float, nodes: int | None, *, compiled: bool) -> None:
-        self._end, self._nodes = time.monotonic() + seconds, nodes
+        self._seconds, self._nodes = seconds, nodes
         self._chunk = CHUNK if compiled else PLAIN_CHUNK
+        self._end = time.monotonic() + seconds
+
+    def start_after(self, *loads: Callable[[int], None]) -> None:
+        """Begin to count once the compiled loops are there: compiling them at first use may take seconds."""
+        if self._seconds > 0:
+            for load in loads:
+                load(0)
+        self._end = time.monotonic() + self._seconds
 
     def chunk(self, visited: int) -> int:
         """Nodes that may be visited before the next look; 0 when time or nodes are used up."""
@@ -145,24 +140,25 @@ def _two_way_bound(weights: Weights, objective: str) -> int:
 
 
 def _start(task: Task) -> Found:
-    values = task.weights.array()
-    if task.parts == 1:
-        assignment = np.zeros(len(values), dtype=np.int64)
-    else:
-        assignment = two_way(values) if task.parts == 2 else many_way([int(value) for value in values], task.parts)
-    if not _keeps(values, assignment, task):
+    """What differencing finds; with limits, what can be made of it."""
+    values, limits = task.weights.array(), task.limits
+    if limits.contradiction(task.weights.values):
+        return Found(None, optimal=True)
+    assignment = repaired(values, _differenced(values, task), task.parts, limits)
+    if assignment is None:
+        assignment = best_fit(values, task.parts, limits)
+    if assignment is None or not limits.keep(values, assignment, task.parts):
         return Found(None)
     return Found(assignment, optimal=task.value(assignment) <= task.bound)
 
 
-def _keeps(values: np.ndarray, assignment: np.ndarray, task: Task) -> bool:
-    counts, limits = np.bincount(assignment, minlength=task.parts), task.limits
-    if counts.max() > limits.most or (counts == limits.most).sum() > limits.fuller:
-        return False
-    if limits.capacities is None:
-        return True
-    sums = part_sums(values, assignment, task.parts)
-    return all(value <= most for value, most in zip(sums, limits.capacities, strict=True))
+def _differenced(values: np.ndarray, task: Task) -> np.ndarray:
+    if task.parts == 1:
+        return np.zeros(len(values), dtype=np.int64)
+    integers = [int(value) for value in values]
+    if task.limits.most < len(values):
+        return many_way_balanced(integers, task.parts)
+    return two_way(values) if task.parts == 2 else many_way(integers, task.parts)
 
 
 def _search_two(task: Task, clock: Clock, report: Report, start: Found) -> Found:
@@ -175,6 +171,7 @@ def _search_two(task: Task, clock: Clock, report: Report, start: Found) -> Found
         start.timed_out = True  # the tree would hold n^2 numbers
         return start
     search, affordable = TwoWaySearch(values), 2.0 ** (len(values) / 2) * SECONDS_PER_PAIR
+    clock.start_after(search.run)
     while not search.finished:
         nodes = clock.chunk(search.nodes)
         if nodes == 0:
@@ -199,10 +196,14 @@ def _by_four_lists(values: np.ndarray, report: Report, nodes: int) -> Found:
 def _search_many(task: Task, clock: Clock, report: Report, start: Found) -> Found:
     """The searches take turns and tell each other of improvements; the first that is through has the proof."""
     best, nodes = start.assignment, 0
+    searches, turn = _many_way_searches(task, best), FIRST_TURN
+    clock.start_after(TwoWaySearch(task.weights.array()[:1]).run, *(search.run for search in searches))
     if task.method == "auto" and task.is_free and best is not None:
         best, nodes = rebalanced(task.weights.array(), best, task.parts, clock.chunk)
         report(best)
-    searches, before, turn = _many_way_searches(task, best), nodes, FIRST_TURN
+        for search in searches:
+            search.learn(best)
+    before = nodes
     while not any(search.finished for search in searches):
         for search in searches:
             allowed = min(clock.chunk(nodes), max(1, turn // search.nodes_apiece))

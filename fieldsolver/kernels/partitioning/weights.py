@@ -13,6 +13,8 @@ import numpy as np
 
 from fieldsolver.errors import OptionError
 
+from .checks import entries_of, shown
+
 LARGEST = 2**62
 """Sums up to here, and differences of them, fit into int64."""
 
@@ -57,35 +59,38 @@ def as_float(value: int | Fraction) -> float:
         return math.inf
 
 
-def exact_weights(weights: Sequence[Any] | np.ndarray) -> Weights:
+def exact_weights(weights: Sequence[Any] | np.ndarray, name: str = "weights") -> Weights:
     """Read weights: integers of any size, or floats, which are dyadic fractions.
+
+    Args:
+        weights: ``(n,)``.
+        name: what errors call them.
 
     Raises:
         OptionError: none, negative, not finite, or no real numbers.
     """
-    if hasattr(weights, "detach"):
-        weights = weights.detach().cpu().numpy()
-    if isinstance(weights, np.ndarray) and weights.dtype.kind in "iu" and weights.ndim == 1 and weights.size:
-        if (weights < 0).any():
-            place = int(np.argmax(weights < 0))
-            raise OptionError(f"weights are not negative, got {weights[place]!r} at position {place}")
-        return Weights(tuple(weights.tolist()), Fraction(1), is_integer=True)
-    entries = weights.tolist() if isinstance(weights, np.ndarray) else list(weights)
+    entries = entries_of(name, weights)
     if not entries:
-        raise OptionError("weights is empty; give at least one weight")
-    fractions = [_fraction(entry, place) for place, entry in enumerate(entries)]
+        raise OptionError(f"{name} is empty; give at least one number")
+    if isinstance(weights, np.ndarray) and weights.dtype.kind in "iu" and weights.min() >= 0:
+        return Weights(tuple(entries), Fraction(1), is_integer=True)
+    fractions = [_fraction(entry, place, name) for place, entry in enumerate(entries)]
     scale = max(value.denominator for value in fractions)  # powers of two: the largest is the common one
     whole = all(isinstance(entry, (int, np.integer)) for entry in entries)
     return Weights(tuple(int(value * scale) for value in fractions), Fraction(1, scale), whole)
 
 
-def _fraction(entry: Any, place: int) -> Fraction:
+def _fraction(entry: Any, place: int, name: str) -> Fraction:
     if isinstance(entry, (bool, np.bool_)) or not isinstance(entry, (int, float, np.integer, np.floating)):
-        raise OptionError(f"weights are integers or floats, got {entry!r} at position {place}")
-    if isinstance(entry, (float, np.floating)) and not math.isfinite(entry):
-        raise OptionError(f"weights are finite, got {entry!r} at position {place}")
-    if entry < 0:
+        raise OptionError(f"{name} are integers or floats, got {shown(entry)} at position {place}")
+    if isinstance(entry, (int, np.integer)):
+        exact = Fraction(int(entry))
+    elif np.isfinite(entry):
+        exact = Fraction(*entry.as_integer_ratio())  # of a long double too
+    else:
+        raise OptionError(f"{name} are finite, got {shown(entry)} at position {place}")
+    if exact < 0:
         raise OptionError(
-            f"weights are not negative, got {entry!r} at position {place}; a shift would change the problem"
+            f"{name} are not negative, got {shown(entry)} at position {place}; a shift would change the problem"
         )
-    return Fraction(int(entry)) if isinstance(entry, (int, np.integer)) else Fraction(float(entry))
+    return exact

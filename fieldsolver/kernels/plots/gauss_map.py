@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fieldsolver import themes
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -28,10 +30,15 @@ def draw_gauss_map(result: AnalysisResult) -> Figure:
     first_a, last_a, first_b, last_b = (int(result[key]) for key in ("first_a", "last_a", "first_b", "last_b"))
     window = Rectangle(
         (first_a - 0.5, first_b - 0.5), last_a - first_a + 1, last_b - first_b + 1, fill=False, linewidth=2.0,
-        edgecolor="black",  # on the map, whose background is white in every theme
+        edgecolor=themes.colour(2), clip_on=False, zorder=3.0,  # whole at the rim of the map, above the axes
     )  # fmt: skip
     axes.add_patch(window)
+    touching = np.argwhere(result["touches"].values)
+    if len(touching):
+        axes.plot(*touching.T, "x", color=themes.colour(1), label="touch: no integral")
+        axes.legend(loc="lower right", frameon=True, framealpha=1.0)  # the map is white in every theme
     axes.set(xlabel="segment of a", ylabel="segment of b")
     whole, best = round(float(result["cumulative"].values[-1, -1]), 12), float(result["max_gln"])
-    axes.set_title(f"whole chains {whole:.3g}; most in the frame: {best:.3g}")
+    head = "the chains touch" if len(touching) else f"whole chains {whole:.3g}"
+    axes.set_title(f"{head}; most in the frame: {best:.3g}")
     return figure

@@ -34,7 +34,7 @@ def draw_linking_matrix(result: AnalysisResult) -> Figure:
             axes.text(j, i, f"{matrix[i, j]:+d}", ha="center", va="center", color=shade)
     if open_pairs:
         axes.plot(*zip(*open_pairs, strict=True), "x", color=themes.colour(1), label="no number")
-        axes.legend(loc="upper right")
+        axes.legend(loc="upper right", frameon=True, framealpha=1.0)  # the map is white in every theme
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(xlabel="loop", ylabel="loop")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .curves import Points
+from .curves import Points, common_scale
 from .exact_angle import exact_angle
 from .gauss_sum import UNIT, GaussSum, gauss_sum
 from .tree import SegmentTree, segment_tree
@@ -32,28 +32,29 @@ class ApproximateSum(GaussSum):
 
 def approximate_sum(a: Points, b: Points, c: Points, d: Points, *, closed: bool, beta: float = BETA) -> ApproximateSum:
     """Of segments ab and cd; where the sum must be an integer (`closed`), beta grows until it is close to one."""
-    first, second = segment_tree(a, b), segment_tree(c, d)
+    ends = a, b, c, d
+    scale = common_scale(*ends)
+    first, second = segment_tree(scale * a, scale * b), segment_tree(scale * c, scale * d)
     while True:
-        found = _traverse(first, second, beta)
+        found = _traverse(ends, first, second, beta)
         residual = abs(found.value - round(found.value)) if found.touching is None else 0.0
         if not closed or residual < RESIDUAL or beta >= MOST_BETA:
             return found
         beta = min(MOST_BETA, beta * max(1.2, (residual / RESIDUAL) ** 0.25))
 
 
-def _traverse(first: SegmentTree, second: SegmentTree, beta: float) -> ApproximateSum:
-    from .far_field import KEPT, far_field_sums
-    from .gauss_loops import REGULAR_ERROR
+def _traverse(ends: tuple[Points, ...], first: SegmentTree, second: SegmentTree, beta: float) -> ApproximateSum:
+    from .gauss_loops import KEPT, REGULAR_ERROR, far_field_sums
 
     sums, bounds, direct, near, leaves = far_field_sums(_tasks(first), beta, *_arrays(first), *_arrays(second))
-    if near.max() > KEPT:  # curves that run along each other: moments gain nothing
-        whole = gauss_sum(first.begin, first.end, second.begin, second.end)
+    if near.max() > KEPT or not np.isfinite(sums).all():  # moments gain nothing, or details of 1e-40 overflow them
+        whole = gauss_sum(*ends)
         return ApproximateSum(whole.value, whole.error_bound, whole.exact_pairs, whole.touching, math.inf)
     total, exact = [float(value) for value in sums], 0
     for task in np.flatnonzero(near):
         for i, j in leaves[task, : near[task]]:
             for row, column in _near_pairs(first, int(i), second, int(j)):
-                found = exact_angle(first.begin[row], first.end[row], second.begin[column], second.end[column])
+                found = exact_angle(ends[0][row], ends[1][row], ends[2][column], ends[3][column])
                 exact += 1
                 if found.touching:
                     return ApproximateSum(math.nan, math.inf, exact, (row, column), beta)

@@ -20,10 +20,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fieldsolver.errors import CurveError
+from .batch_checks import check_pair, check_points, scaled
+from .curves import both_closed, flag
 
 ENTRIES = 2**22
 """Pairs whose angles are held at once."""
+
+ROUNDING = 25.0
+"""Bound of the rounding of Delta and D in units of the dtype's epsilon and of |alpha||beta||gamma|."""
 
 
 def gauss_linking_integrals(a: Tensor, b: Tensor, *, closed: tuple[bool, bool] = (False, False)) -> Tensor:
@@ -35,19 +39,16 @@ def gauss_linking_integrals(a: Tensor, b: Tensor, *, closed: tuple[bool, bool] =
         closed: whether the last point of a, and of b, is joined to the first.
 
     Returns:
-        ``(*batch,)``, differentiable any number of times; the gradient costs O(N + M).
+        ``(*batch,)``, differentiable any number of times; the gradient costs O(N + M). NaN for a sample whose chains
+        have a point in common as far as the dtype can tell, be it the end of both: the integral jumps there. Other
+        samples keep their values; `isnan` is the mask.
 
     Raises:
-        CurveError: shapes do not fit, or dtypes or devices differ.
+        CurveError: shapes do not fit, dtypes or devices differ, or no float32 or float64 tensors.
+        OptionError: `closed` is no pair of flags.
     """
-    check_points(a, "a")
-    check_points(b, "b")
-    if a.shape[:-2] != b.shape[:-2] or a.dtype != b.dtype or a.device != b.device:
-        raise CurveError(
-            f"a and b need one batch shape, dtype and device; got {tuple(a.shape)} {a.dtype} on {a.device} and "
-            f"{tuple(b.shape)} {b.dtype} on {b.device}"
-        )
-    return _Gauss.apply(a, b, *closed)
+    check_pair(a, b)
+    return _Gauss.apply(*scaled(a, b), *both_closed(closed))
 
 
 def writhes(curve: Tensor, *, closed: bool = True) -> Tensor:
@@ -58,10 +59,15 @@ def writhes(curve: Tensor, *, closed: bool = True) -> Tensor:
         closed: the last point is joined to the first.
 
     Returns:
-        ``(*batch,)``, differentiable any number of times; the gradient costs O(N).
+        ``(*batch,)``, differentiable any number of times; the gradient costs O(N). As in `writhe`, the mean of both
+        sides is taken where a curve touches itself.
+
+    Raises:
+        CurveError: no points ``(*batch, N, 3)`` in float32 or float64.
+        OptionError: `closed` is not True or False.
     """
     check_points(curve, "curve")
-    return _Writhe.apply(curve, closed)
+    return _Writhe.apply(*scaled(curve), flag(closed, "closed"))
 
 
 class _Gauss(torch.autograd.Function):
@@ -180,11 +186,14 @@ def _add(total: Tensor, row: int, value: Tensor) -> Tensor:
 
 
 def _angle_sum(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
-    """Sum of the angles of all pairs, in blocks of rows."""
+    """Sum of the angles of all pairs, in blocks of rows; NaN where two segments touch."""
     rows = max(1, ENTRIES // max(1, math.prod(c.shape[:-1])))
     blocks = zip(a.split(rows, dim=-2), b.split(rows, dim=-2), strict=True)
     other = c.unsqueeze(-3), d.unsqueeze(-3)
-    sums = [_angles(p.unsqueeze(-2), q.unsqueeze(-2), *other).sum((-2, -1)) for p, q in blocks]
+    sums = []
+    for p, q in blocks:
+        angles, touching = _angles_and_contacts(p.unsqueeze(-2), q.unsqueeze(-2), *other)
+        sums.append(torch.where(touching, math.nan, angles).sum((-2, -1)))
     return torch.stack(sums).sum(0)
 
 
@@ -201,22 +210,17 @@ def _self_sum(curve: Tensor, closed: bool) -> Tensor:
 
 def _angles(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
     """atan2(Delta, D_1) + atan2(Delta, D_2) of broadcast segments; see `gauss_loops`."""
+    return _angles_and_contacts(a, b, c, d)[0]
+
+
+def _angles_and_contacts(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> tuple[Tensor, Tensor]:
+    """The angles, and whether the segments touch: Delta may have either sign, and D is not positive, up to rounding."""
     alpha, beta, gamma, delta = a - c, b - c, b - d, a - d
     triple = (alpha * torch.linalg.cross(gamma, beta, dim=-1)).sum(-1)
     na, nb, ng, ne = (vector.norm(dim=-1) for vector in (alpha, beta, gamma, delta))
     ag = (alpha * gamma).sum(-1)
     first = na * nb * ng + (alpha * beta).sum(-1) * ng + ag * nb + (beta * gamma).sum(-1) * na
     second = na * ng * ne + ag * ne + (alpha * delta).sum(-1) * ng + (gamma * delta).sum(-1) * na
-    return torch.atan2(triple, first) + torch.atan2(triple, second)
-
-
-def check_points(points: Tensor, name: str) -> None:
-    """Raise `CurveError` unless these are real points ``(*batch, N, 3)``, N at least 2."""
-    if not isinstance(points, Tensor) or not points.is_floating_point():
-        raise CurveError(f"{name} must be a floating-point tensor (*batch, N, 3), got {_kind(points)}")
-    if points.dim() < 2 or points.shape[-1] != 3 or points.shape[-2] < 2:
-        raise CurveError(f"{name} has shape {tuple(points.shape)}, expected (*batch, N, 3) with N at least 2")
-
-
-def _kind(value: object) -> str:
-    return f"a tensor of {value.dtype}" if isinstance(value, Tensor) else type(value).__name__
+    size = ROUNDING * torch.finfo(a.dtype).eps * na * ng * torch.maximum(nb, ne)
+    touching = (triple.abs() <= size) & (torch.minimum(first, second) <= size)
+    return torch.atan2(triple, first) + torch.atan2(triple, second), touching

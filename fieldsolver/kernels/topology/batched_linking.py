@@ -10,11 +10,14 @@ from torch import Tensor
 
 from fieldsolver.errors import CurveError, OptionError
 
-from .batched import check_points, gauss_linking_integrals
-from .linking_number import linking_number
+from .batch_checks import check_pair, scaled
+from .batched import gauss_linking_integrals
+from .curves import both_closed, closed_polygon, is_number
+from .linking_number import linking_result
 
 SAFE_RESIDUAL = 1e-3
-"""Sums in float64 this close to an integer, and curves this far apart, need no exact arithmetic."""
+SAFE_DISTANCE = 1e-6
+"""Sums in float64 this close to an integer, of curves this far apart for their size, need no exact arithmetic."""
 
 
 class BatchedLinking(NamedTuple):
@@ -41,21 +44,27 @@ def linking_numbers(a: Tensor, b: Tensor) -> BatchedLinking:
         b: corners ``(*batch, M, 3)``.
 
     Raises:
-        CurveError: shapes do not fit, or a sample is no closed polygon.
+        CurveError: shapes, dtypes or devices do not fit, or a sample is no closed polygon; it is named.
     """
-    check_points(a, "a")
-    check_points(b, "b")
+    check_pair(a, b)
+    if a.is_meta:
+        raise CurveError("a and b are on the meta device and hold no points; move them to a device with data")
     with torch.no_grad():
-        wide_a, wide_b = a.detach().double(), b.detach().double()
+        given = a.detach().double(), b.detach().double()
+        wide_a, wide_b = scaled(*given)
         sums = gauss_linking_integrals(wide_a, wide_b, closed=(True, True))
         values = sums.round()
         distance = _least_distances(wide_a, wide_b)
-        size = torch.maximum(wide_a.abs().amax((-2, -1)), wide_b.abs().amax((-2, -1)))
-        sure = ((sums - values).abs() < SAFE_RESIDUAL) & (distance > 1e-6 * size)
+        sure = ((sums - values).abs() < SAFE_RESIDUAL) & (distance > SAFE_DISTANCE)
         proved = torch.ones_like(sure)
         for place in (~sure).nonzero().tolist():
             index = tuple(place)
-            found = linking_number(wide_a[index], wide_b[index])
+            found = linking_result(
+                *(
+                    closed_polygon(curve[index], f"sample {place} of {name}")
+                    for curve, name in zip(given, "ab", strict=True)
+                )
+            )
             proved[index] = found.status.holds
             values[index] = found.value if found.status.holds else math.nan
     return BatchedLinking(_Constant.apply(values.to(a.dtype), a, b), proved)
@@ -89,12 +98,17 @@ def link_barrier(a: Tensor, b: Tensor, reach: float, *, closed: tuple[bool, bool
     Returns:
         ``(*batch,)``, once continuously differentiable.
 
+    Raises:
+        CurveError: shapes do not fit, dtypes or devices differ, or no float32 or float64 tensors.
+        OptionError: `reach` is no positive number, or `closed` no pair of flags.
+
     Source: the barrier of Li et al., *Incremental potential contact*, ACM Trans. Graph. 39 (2020), eq. (6).
     """
-    if not (math.isfinite(reach) and reach > 0):
+    check_pair(a, b)
+    if not (is_number(reach) and math.isfinite(reach) and reach > 0):
         raise OptionError(f"reach is a positive distance, got {reach!r}")
-    x = _distances(a, b, closed) / reach
-    inside = x < 1
+    x = _distances(a / reach, b / reach, both_closed(closed))
+    inside = ~(x >= 1)  # points that are not finite stay so
     safe = torch.where(inside, x, 1.0)
     return torch.where(inside, -((1 - safe) ** 2) * safe.log(), 0.0).sum((-2, -1))
 
@@ -108,8 +122,6 @@ def _distances(a: Tensor, b: Tensor, closed: tuple[bool, bool]) -> Tensor:
 
     The closest points are held while differentiating: moving them along the segments does not change a least distance.
     """
-    if a.shape[:-2] != b.shape[:-2] or a.shape[-1] != 3 or b.shape[-1] != 3:
-        raise CurveError(f"expected (*batch, N, 3) and (*batch, M, 3), got {tuple(a.shape)} and {tuple(b.shape)}")
     begin, finish = (points.unsqueeze(-2) for points in _segments(a, closed[0]))
     other, last = (points.unsqueeze(-3) for points in _segments(b, closed[1]))
     with torch.no_grad():
@@ -124,11 +136,12 @@ def _segments(points: Tensor, closed: bool) -> tuple[Tensor, Tensor]:
 
 def _closest(u: Tensor, v: Tensor, r: Tensor) -> tuple[Tensor, Tensor]:
     """Parameters of the closest points of segments along u and v, r between their beginnings."""
-    uu, vv, uv = _dot(u, u), _dot(v, v), _dot(u, v)
-    ur, vr = _dot(u, r), _dot(v, r)
-    determinant = uu * vv - uv * uv
-    crossing = ((uv * vr - ur * vv) / determinant).clamp(0, 1)
-    s = torch.where(determinant > 1e-14 * uu * vv, crossing, 0.0)
+    across = torch.linalg.cross(u, v, dim=-1)  # uu vv - uv^2 would lose half the digits of nearly parallel ones
+    limits = torch.finfo(u.dtype)
+    uu, vv, uv = _dot(u, u).clamp_min(limits.tiny), _dot(v, v).clamp_min(limits.tiny), _dot(u, v)
+    ur, vr, square = _dot(u, r), _dot(v, r), _dot(across, across)
+    crossing = (_dot(torch.linalg.cross(*torch.broadcast_tensors(v, r), dim=-1), across) / square).clamp(0, 1)
+    s = torch.where(square > (4 * limits.eps) ** 2 * uu * vv, crossing, 0.0)
     t = (uv * s + vr) / vv
     s = torch.where(t < 0, (-ur / uu).clamp(0, 1), torch.where(t > 1, ((uv - ur) / uu).clamp(0, 1), s))
     return s, t.clamp(0, 1)

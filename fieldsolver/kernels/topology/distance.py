@@ -47,8 +47,13 @@ def segment_distance(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray)
     rx, ry, rz = a[0] - c[0], a[1] - c[1], a[2] - c[2]
     uu, vv = ux * ux + uy * uy + uz * uz, vx * vx + vy * vy + vz * vz
     uv, ur, vr = ux * vx + uy * vy + uz * vz, ux * rx + uy * ry + uz * rz, vx * rx + vy * ry + vz * rz
-    determinant = uu * vv - uv * uv
-    s = min(max((uv * vr - ur * vv) / determinant, 0.0), 1.0) if determinant > 1e-14 * uu * vv else 0.0
+    # u x v, since uu vv - uv^2 loses half the digits of nearly parallel segments
+    nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+    square = nx * nx + ny * ny + nz * nz
+    s = 0.0
+    if square > 1e-30 * uu * vv:
+        along = (vy * rz - vz * ry) * nx + (vz * rx - vx * rz) * ny + (vx * ry - vy * rx) * nz
+        s = min(max(along / square, 0.0), 1.0)
     t = (uv * s + vr) / vv
     if t < 0.0:
         t, s = 0.0, min(max(-ur / uu, 0.0), 1.0)

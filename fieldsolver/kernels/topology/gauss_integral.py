@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fieldsolver.errors import OptionError
-from fieldsolver.results import AnalysisResult, Verdict, register_plot
+from fieldsolver.results import AnalysisResult, Verdict, VerdictNotReached, register_plot
 
 from ..plots.gauss_map import draw_gauss_map
-from .curves import Points, closed_polygon, common_scale, open_polygon, segment_ends
-from .gauss_sum import gauss_sum
+from .curves import Points, both_closed, closed_polygon, open_polygon, segment_ends
+from .gauss_sum import angle_map, gauss_sum
 
 if TYPE_CHECKING:
     import xarray
@@ -41,16 +41,13 @@ def gauss_linking_integral(a: Any, b: Any, *, closed: tuple[bool, bool] = (False
 
     Returns:
         Schema ``gauss/1``: `gauss` and `error_bound`, a rigorous bound of its rounding. PROVED in that sense;
-        DEGENERATE where the chains have a point in common: the integral jumps there. One exception: an end of one
-        open chain is an end of the other, and their last segments do not lie on one another. The integral then exists
-        for the points as given, but it is not continuous: ends a little apart may give another number.
+        DEGENERATE where the chains have a point in common, be it the end of both: the integral jumps there.
 
     Raises:
         CurveError: not points in space.
+        OptionError: `closed` is no pair of flags.
     """
-    ends_a, ends_b = _ends(a, closed[0], "a"), _ends(b, closed[1], "b")
-    scale = common_scale(*ends_a, *ends_b)
-    total = gauss_sum(*(scale * points for points in (*ends_a, *ends_b)), ends_may_meet=not any(closed))
+    total = gauss_sum(*_ends(a, b, closed))
     if total.touching is not None:
         i, j = total.touching
         status = Verdict.DEGENERATE
@@ -69,26 +66,30 @@ def gauss_linking_map(a: Any, b: Any, *, closed: tuple[bool, bool] = (False, Fal
 
     Returns:
         Schema ``gauss_map/1``, dimensions ``segment_a``, ``segment_b``: `gln` of every pair, `cumulative` (summed-area
-        table: the integral of the first i + 1 and j + 1 segments), scalars `max_gln` (signed) and its window `first_a`,
-        `last_a`, `first_b`, `last_b` (inclusive): the maximum of the modulus over ALL pairs of sub-chains.
+        table: the integral of the first i + 1 and j + 1 segments), `touches` (pairs with a common point: they count
+        0, the mean of both sides), scalars `max_gln` (signed) and its window `first_a`, `last_a`, `first_b`, `last_b`
+        (inclusive): the maximum of the modulus over ALL pairs of sub-chains. PASS; DEGENERATE where some pair touches.
 
     Raises:
         CurveError: not points in space.
+        OptionError: `closed` is no pair of flags.
 
     Source of the maximum: Kadane's scan over columns for every range of rows (Bentley, Commun. ACM 27 (1984) 865).
     """
-    from .gauss_loops import segment_angles
     from .sub_chains import heaviest_window
 
-    ends_a, ends_b = _ends(a, closed[0], "a"), _ends(b, closed[1], "b")
-    scale = common_scale(*ends_a, *ends_b)
-    gln = segment_angles(*(scale * points for points in (*ends_a, *ends_b))) / (2 * np.pi)
+    angles, touches = angle_map(*_ends(a, b, closed))
+    gln = angles / (2 * np.pi)
     transposed = gln.shape[0] > gln.shape[1]
     window = heaviest_window(np.ascontiguousarray(gln.T if transposed else gln))
     value, i0, i1, j0, j1 = window
     if transposed:
         i0, i1, j0, j1 = j0, j1, i0, i1
-    dataset = _map(gln, float(value), (int(i0), int(i1), int(j0), int(j1)))
+    dataset = _map(gln, touches, float(value), (int(i0), int(i1), int(j0), int(j1)))
+    if touches.any():
+        i, j = np.argwhere(touches)[0]
+        reason = f"{touches.sum()} pairs of segments touch, first {i} of a and {j} of b: their integral jumps there"
+        return AnalysisResult(dataset, Verdict.DEGENERATE, reason, MAP_SCHEMA)
     reason = f"segments {int(i0)}..{int(i1)} of a and {int(j0)}..{int(j1)} of b are wound most: {float(value):.6g}"
     return AnalysisResult(dataset, Verdict.PASS, reason, MAP_SCHEMA)
 
@@ -101,24 +102,35 @@ def sub_chain_integral(gauss_map: AnalysisResult, segments_a: slice, segments_b:
         segments_a, segments_b: slices of step 1 over the segments; an empty one gives 0.
 
     Raises:
-        OptionError: a step other than 1.
+        OptionError: no map, no slice, or a step other than 1.
+        VerdictNotReached: the sub-chains touch each other.
     """
+    if getattr(gauss_map, "schema", None) != MAP_SCHEMA:
+        raise OptionError(f"gauss_map is what gauss_linking_map returned, got {type(gauss_map).__name__}")
     table = np.pad(gauss_map["cumulative"].values, ((1, 0), (1, 0)))
     i0, i1 = _range(segments_a, table.shape[0] - 1, "segments_a")
     j0, j1 = _range(segments_b, table.shape[1] - 1, "segments_b")
+    if gauss_map["touches"].values[i0:i1, j0:j1].any():
+        raise VerdictNotReached("the sub-chains touch each other, and their integral jumps there; leave that pair out")
     return float(table[i1, j1] - table[i0, j1] - table[i1, j0] + table[i0, j0])
 
 
 def _range(segments: slice, count: int, name: str) -> tuple[int, int]:
-    first, stop, step = segments.indices(count)
+    try:
+        first, stop, step = segments.indices(count)
+    except (AttributeError, TypeError):
+        raise OptionError(f"{name} must be a slice of whole numbers such as slice(0, 5), got {segments!r}") from None
     if step != 1:
         raise OptionError(f"{name} must be a slice of step 1, a sub-chain has no gaps; got {segments}")
     return first, max(first, stop)
 
 
-def _ends(points: Any, closed: bool, name: str) -> tuple[Points, Points]:
-    corners = closed_polygon(points, name) if closed else open_polygon(points, name)
-    return segment_ends(corners, closed=closed)
+def _ends(a: Any, b: Any, closed: Any) -> tuple[Points, Points, Points, Points]:
+    """Where the segments of a begin and end, and those of b."""
+    closed_a, closed_b = both_closed(closed)
+    first = closed_polygon(a, "a") if closed_a else open_polygon(a, "a")
+    second = closed_polygon(b, "b") if closed_b else open_polygon(b, "b")
+    return *segment_ends(first, closed=closed_a), *segment_ends(second, closed=closed_b)
 
 
 def _number(value: float, bound: float) -> xarray.Dataset:
@@ -132,7 +144,7 @@ def _number(value: float, bound: float) -> xarray.Dataset:
     )
 
 
-def _map(gln: Points, value: float, window: tuple[int, int, int, int]) -> xarray.Dataset:
+def _map(gln: Points, touches: np.ndarray, value: float, window: tuple[int, int, int, int]) -> xarray.Dataset:
     import xarray
 
     def scalar(number: float, name: str) -> tuple[tuple[()], float, dict[str, str]]:
@@ -143,6 +155,7 @@ def _map(gln: Points, value: float, window: tuple[int, int, int, int]) -> xarray
     return xarray.Dataset(
         {
             "gln": (both, gln, {"units": "1", "long_name": "contribution of a pair of segments"}),
+            "touches": (both, touches, {"units": "1", "long_name": "the segments have a point in common"}),
             "cumulative": (
                 both,
                 gln.cumsum(axis=0).cumsum(axis=1),

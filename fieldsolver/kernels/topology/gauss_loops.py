@@ -1,4 +1,4 @@
-"""The solid angle that one segment sees another under, and the loops over all pairs of segments.
+"""The solid angle that one segment sees another under, the loops over all pairs of segments, and those over two trees.
 
 For segments ab and cd let alpha = a - c, beta = b - c, gamma = b - d, delta = a - d. The differences of their points
 fill the parallelogram with these corners; cut by its diagonal alpha-gamma into two triangles, each seen from 0 under an
@@ -19,8 +19,14 @@ Sources: Van Oosterom, Strackee, IEEE Trans. Biomed. Eng. 30 (1983) 125 (the ang
 Univ. Math. J. 25 (1976) 1171; Klenin, Langowski, Biopolymers 54 (2000) 307, method 1; Arai, J. Knot Theory Ramif. 22
 (2013).
 
-Neighbouring segments share an end, so half of every pair is reused. All compiled code of one topic is in one file: the
-cache on disk looks at the file of the outermost function alone.
+Neighbouring segments share an end, so half of every pair is reused. All compiled code that calls each other is in one
+file: the cache on disk looks at the file of the outermost function alone.
+
+Far pairs of tree nodes are taken by moments. With R between two centres, r = R + x - y and F(r) = r / |r|^3, F is
+expanded to second order in x - y in the integral sum_ijk eps_ijk int int F_i(R + x - y) dA_j dB_k. All derivatives of
+order n of 1/r along unit vectors are at most n! / r^(n+1), so that what is left out is bounded by
+4 rho^3 L_A L_B / (|R| - rho)^5, rho = radius_A + radius_B, L the lengths (Barnes, Hut, Nature 324 (1986) 446; Qu,
+James, ACM Trans. Graph. 40 (2021), section 4).
 """
 
 from __future__ import annotations
@@ -42,10 +48,19 @@ too: where delta is much shorter than beta, it is large beside |alpha||gamma||de
 ROUNDING = 50 * 2.0**-53
 """Bound of the rounding of Delta and D_1 in units of |alpha||beta||gamma|, and of D_2 in |alpha||gamma||delta|."""
 
+SMALLEST = 1e-150
+"""|alpha||beta||gamma| below which products underflow: details that are 1e50 times smaller than the curves."""
+
 REGULAR_ERROR = 1.5e-11
 """Bound of the error of a pair's angle that is not `near`: each triangle adds ROUNDING / NEAR, the arctangent a unit in
 the last place; 2 (50 u / NEAR) + 4 u < 1.2e-11.
 """
+
+DEPTH = 256
+"""Pairs of nodes that wait while one is visited; the stack of a depth-first traversal of two balanced trees."""
+
+KEPT = 256
+"""Pairs of leaves per task that are handed back for exact evaluation."""
 
 
 @compiled
@@ -57,8 +72,8 @@ def angle_of_differences(
 ) -> tuple[float, bool]:  # fmt: skip
     """atan2(Delta, D_1) + atan2(Delta, D_2), and whether it is not to be trusted.
 
-    It is not where digits are lost (see `NEAR`), and where the sign of Delta is lost to rounding while it decides
-    between pi and -pi: the segments nearly touch.
+    It is not where digits are lost (see `NEAR`) or products underflow, and where the sign of Delta is lost to rounding
+    while it decides between pi and -pi: the segments nearly touch.
 
     Args:
         ax, ..., ez: the differences alpha, beta, gamma, delta (the last one called e).
@@ -72,7 +87,7 @@ def angle_of_differences(
     square = delta * delta
     largest = max(size1, size2)
     near = square + d1 * d1 <= (NEAR * size1) ** 2 or square + d2 * d2 <= (NEAR * largest) ** 2
-    near = near or (min(d1, d2) < 0.0 and abs(delta) <= ROUNDING * largest)
+    near = near or min(size1, size2) < SMALLEST or (min(d1, d2) < 0.0 and abs(delta) <= ROUNDING * largest)
     if delta == 0.0:  # in one plane; where they touch, the mean of both sides
         return 0.0, near
     angle = math.atan2(delta * (d1 + d2), d1 * d2 - square)
@@ -125,8 +140,7 @@ def near_columns(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> 
     """The segments cd whose angle with ab is not trusted."""
     found = []
     for j in range(len(c)):
-        _, near = angle_of_pair(a, b, c[j], d[j])
-        if near:
+        if angle_of_pair(a, b, c[j], d[j])[1]:
             found.append(j)
     return np.array(found, dtype=np.int64)
 
@@ -157,14 +171,16 @@ def block_sum(
 
 
 @threaded
-def segment_angles(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
-    """The angle of every pair, ``(N, M)``; pairs in one plane see each other under no angle."""
+def segment_angles(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The angle of every pair, ``(N, M)``, and whether it is not to be trusted."""
     angles = np.zeros((len(a), len(c)))
+    near = np.zeros((len(a), len(c)), dtype=np.bool_)
     for i in numba.prange(len(a)):
         for j in range(len(c)):
-            angle, _ = angle_of_pair(a[i], b[i], c[j], d[j])
+            angle, lost = angle_of_pair(a[i], b[i], c[j], d[j])
             angles[i, j] = angle
-    return angles
+            near[i, j] = lost
+    return angles, near
 
 
 @threaded
@@ -183,3 +199,100 @@ def self_sums(a: np.ndarray, b: np.ndarray, closed: bool) -> tuple[np.ndarray, n
                 signed[i] += angle
                 unsigned[i] += abs(angle)
     return signed, unsigned, near
+
+
+@threaded
+def far_field_sums(
+    tasks: np.ndarray, beta: float,
+    begin_a: np.ndarray, end_a: np.ndarray, first_a: np.ndarray, last_a: np.ndarray, left_a: np.ndarray,
+    right_a: np.ndarray, centre_a: np.ndarray, radius_a: np.ndarray, length_a: np.ndarray,
+    t_a: np.ndarray, m_a: np.ndarray, q_a: np.ndarray,
+    begin_b: np.ndarray, end_b: np.ndarray, first_b: np.ndarray, last_b: np.ndarray, left_b: np.ndarray,
+    right_b: np.ndarray, centre_b: np.ndarray, radius_b: np.ndarray, length_b: np.ndarray,
+    t_b: np.ndarray, m_b: np.ndarray, q_b: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """Traverse the nodes `tasks` of tree A against tree B; nodes are far where |R| > beta rho.
+
+    Returns:
+        Per task: the integral over 4 pi; the bound of the remainders; pairs of segments summed one by one; the number
+        of pairs of leaves with segments that were not trusted and are missing in the sum, and the first `KEPT` of them.
+    """
+    sums, bounds = np.zeros(len(tasks)), np.zeros(len(tasks))
+    direct, near = np.zeros(len(tasks), dtype=np.int64), np.zeros(len(tasks), dtype=np.int64)
+    leaves = np.zeros((len(tasks), KEPT, 2), dtype=np.int64)
+    for task in numba.prange(len(tasks)):
+        stack = np.empty((DEPTH, 2), dtype=np.int64)
+        stack[0, 0], stack[0, 1], height = tasks[task], 0, 1
+        far, angles, bound = 0.0, 0.0, 0.0
+        while height > 0:
+            height -= 1
+            i, j = stack[height, 0], stack[height, 1]
+            x, y, z = (
+                centre_a[i, 0] - centre_b[j, 0],
+                centre_a[i, 1] - centre_b[j, 1],
+                centre_a[i, 2] - centre_b[j, 2],
+            )
+            distance, rho = math.sqrt(x * x + y * y + z * z), radius_a[i] + radius_b[j]
+            if distance > beta * rho:
+                far += _pair_of_nodes(x, y, z, distance, t_a[i], m_a[i], q_a[i], t_b[j], m_b[j], q_b[j])
+                bound += 4.0 * rho**3 * length_a[i] * length_b[j] / (distance - rho) ** 5
+            elif left_a[i] < 0 and left_b[j] < 0:
+                angle, lost = block_sum(
+                    begin_a, end_a, first_a[i], last_a[i], begin_b, end_b, first_b[j], last_b[j]
+                )  # fmt: skip
+                angles += angle
+                if lost > 0:
+                    if near[task] < KEPT:
+                        leaves[task, near[task], 0], leaves[task, near[task], 1] = i, j
+                    near[task] += 1
+                direct[task] += (last_a[i] - first_a[i]) * (last_b[j] - first_b[j])
+            elif left_b[j] < 0 or (left_a[i] >= 0 and radius_a[i] > radius_b[j]):
+                stack[height, 0], stack[height, 1] = left_a[i], j
+                stack[height + 1, 0], stack[height + 1, 1] = right_a[i], j
+                height += 2
+            else:
+                stack[height, 0], stack[height, 1] = i, left_b[j]
+                stack[height + 1, 0], stack[height + 1, 1] = i, right_b[j]
+                height += 2
+        sums[task] = far / (4.0 * math.pi) + angles / (2.0 * math.pi)
+        bounds[task] = bound / (4.0 * math.pi)
+    return sums, bounds, direct, near, leaves
+
+
+@compiled
+def _pair_of_nodes(
+    x: float, y: float, z: float, distance: float,
+    ta: np.ndarray, ma: np.ndarray, qa: np.ndarray, tb: np.ndarray, mb: np.ndarray, qb: np.ndarray,
+) -> float:  # fmt: skip
+    """The integral of two nodes by their moments; see the head of this file."""
+    r = (x, y, z)
+    inverse = 1.0 / distance
+    r3 = inverse**3
+    r5, r7 = r3 * inverse**2, r3 * inverse**4
+    total = 0.0
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        # order 0, and the tensors of row i contracted over l and m
+        total += r[i] * r3 * (ta[j] * tb[k] - ta[k] * tb[j])
+        aj, ak, bj, bk = 0.0, 0.0, 0.0, 0.0
+        for l in range(3):
+            f = -3.0 * r[i] * r[l] * r5 + (r3 if i == l else 0.0)
+            aj += f * ma[j, l]
+            ak += f * ma[k, l]
+            bj += f * mb[j, l]
+            bk += f * mb[k, l]
+            for m in range(3):
+                g = 15.0 * r[i] * r[l] * r[m] * r7
+                if i == l:
+                    g -= 3.0 * r[m] * r5
+                if i == m:
+                    g -= 3.0 * r[l] * r5
+                if l == m:
+                    g -= 3.0 * r[i] * r5
+                aj += 0.5 * g * qa[j, l, m]
+                ak += 0.5 * g * qa[k, l, m]
+                bj -= 0.5 * g * qb[j, l, m]
+                bk -= 0.5 * g * qb[k, l, m]
+                total -= g * (ma[j, l] * mb[k, m] - ma[k, l] * mb[j, m])
+        total += aj * tb[k] - ak * tb[j] - (ta[j] * bk - ta[k] * bj)
+    return total

@@ -12,7 +12,7 @@ from fieldsolver.results import AnalysisResult, Verdict, register_plot
 
 from ..plots.linking_matrix import draw_linking_matrix
 from .approximate_sum import approximate_sum
-from .curves import Points, closed_polygon, common_scale, segment_ends
+from .curves import Points, closed_polygon, flag, segment_ends
 from .gauss_sum import gauss_sum
 from .linking_number import Judged, judge
 
@@ -58,8 +58,10 @@ def linking_matrix(curves: Sequence[Any], *, proof: bool = True) -> LinkingMatri
         UNRESOLVED: some pair is.
 
     Raises:
+        OptionError: `curves` is one array of another shape, or `proof` is not True or False.
         CurveError: an entry is no closed polygon; its position is named.
     """
+    proof = flag(proof, "proof")
     if isinstance(curves, np.ndarray) and curves.ndim != 3:
         raise OptionError(f"curves is a list of arrays (N, 3), or one array (K, N, 3); got shape {curves.shape}")
     try:
@@ -90,8 +92,7 @@ def overlapping_boxes(polygons: Sequence[Points]) -> list[tuple[int, int]]:
 
 def _pair(a: Points, b: Points, proof: bool) -> tuple[Judged, float, float, int]:
     """The judged number, the Gauss sum, its error bound, the exact pairs."""
-    scale = common_scale(a, b)
-    ends = (*segment_ends(scale * a, closed=True), *segment_ends(scale * b, closed=True))
+    ends = (*segment_ends(a, closed=True), *segment_ends(b, closed=True))
     if not proof and len(a) * len(b) > DIRECT_PAIRS:
         fast = approximate_sum(*ends, closed=True)
         found = judge(fast)

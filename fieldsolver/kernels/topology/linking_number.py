@@ -54,14 +54,18 @@ def linking_number(a: Any, b: Any) -> LinkingNumber:
 
 def linking_result(a: Points, b: Points) -> LinkingNumber:
     """The same for corners that were checked."""
+    found, total, distance = judged_link(a, b)
+    return LinkingNumber(_dataset(found, total, distance), found.status, found.reason, SCHEMA)
+
+
+def judged_link(a: Points, b: Points) -> tuple[Judged, GaussSum, float]:
+    """The integer with its verdict, the Gauss sum, and the least distance of the curves."""
     from .distance import least_distance
 
-    scale = common_scale(a, b)
-    first, second = segment_ends(scale * a, closed=True), segment_ends(scale * b, closed=True)
-    total = gauss_sum(*first, *second)
-    distance = float(least_distance(*first, *second)) / scale if total.touching is None else 0.0
-    found = judge(total)
-    return LinkingNumber(_dataset(found, total, distance), found.status, found.reason, SCHEMA)
+    ends = (*segment_ends(a, closed=True), *segment_ends(b, closed=True))
+    total, scale = gauss_sum(*ends), common_scale(a, b)
+    distance = float(least_distance(*(scale * points for points in ends))) / scale if total.touching is None else 0.0
+    return judge(total), total, distance
 
 
 @dataclass(frozen=True)

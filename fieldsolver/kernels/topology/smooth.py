@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from fieldsolver.errors import CurveError
+from fieldsolver.errors import CurveError, OptionError
 from fieldsolver.results import Verdict
 
-from .curves import Points, closed_polygon, open_polygon
+from .curves import Points, closed_polygon, common_scale, is_number, is_whole, open_polygon, real_array
 from .linking_number import LinkingNumber, linking_result
 
 FIRST_SEGMENTS = 64
@@ -34,6 +34,9 @@ FINEST = 2.0**-26
 
 CLOSED = 1e-9
 """Largest gap between the points at 0 and at the period, as a share of the largest coordinate: rounding leaves less."""
+
+ROUNDING = 16 * 2.0**-53
+"""Rounding of a corner and of a distance, as a share of the largest coordinate."""
 
 MARGIN = 2.0
 """Factor on the sampled second derivative; a guess, so the result is then not called proved."""
@@ -56,14 +59,19 @@ class SmoothCurve:
 
     def __post_init__(self) -> None:
         """Refuse numbers that mean nothing."""
-        if not (math.isfinite(self.period) and self.period > 0):
+        if not callable(self.function):
+            raise CurveError(
+                f"function takes parameters (n,) and returns points (n, 3); got {type(self.function).__name__}"
+            )
+        if not (is_number(self.period) and math.isfinite(self.period) and self.period > 0):
             raise CurveError(f"period is the length of the parameter interval, a positive number; got {self.period!r}")
-        if self.acceleration is not None and not (math.isfinite(self.acceleration) and self.acceleration >= 0):
+        bound = 0.0 if self.acceleration is None else self.acceleration
+        if not (is_number(bound) and math.isfinite(bound) and bound >= 0):
             raise CurveError(f"acceleration bounds |r''(t)| and is not negative; got {self.acceleration!r}")
 
     def points(self, parameters: np.ndarray, name: str) -> Points:
         """The points ``(n, 3)`` at some parameters."""
-        return closed_polygon(self.function(parameters), name)
+        return closed_polygon(self._values(parameters, name), name)
 
     def bound(self, name: str) -> float:
         """`acceleration`, or the estimate: central second differences at `SAMPLES` places, times `MARGIN`.
@@ -73,29 +81,41 @@ class SmoothCurve:
                 difference of step h is at most h^2 times the largest second derivative (Taylor).
         """
         h = self.period / SAMPLES
-        sampled = open_polygon(self.function(h * np.arange(SAMPLES + 1)), name)
+        sampled = open_polygon(self._values(h * np.arange(SAMPLES + 1), name), name)
+        scale = common_scale(sampled)  # squares of 1e200 overflow
+        sampled = scale * sampled
         gap, points = float(np.linalg.norm(sampled[-1] - sampled[0])), sampled[:-1]
         if gap > CLOSED * float(np.abs(sampled).max()):
             raise CurveError(
-                f"{name} is not closed: its points at 0 and at period = {self.period:g} lie {gap:.3g} apart; give the "
-                "period of the function"
+                f"{name} is not closed: its points at 0 and at period = {self.period:g} lie {gap / scale:.3g} apart; "
+                "give the period of the function"
             )
         second = np.roll(points, 1, axis=0) - 2 * points + np.roll(points, -1, axis=0)
         largest = float(np.linalg.norm(second, axis=1).max())
         if self.acceleration is None:
-            return MARGIN * largest / h**2
-        if largest - _rounding(sampled) > self.acceleration * h**2:
+            return MARGIN * largest / h**2 / scale
+        if largest - _rounding(sampled) > scale * self.acceleration * h**2:
             raise CurveError(
                 f"acceleration={self.acceleration:g} is no bound of the second derivative of {name}: samples reach "
-                f"{largest / h**2:.6g}; give a larger one, or None to estimate it"
+                f"{largest / h**2 / scale:.6g}; give a larger one, or None to estimate it"
             )
         return self.acceleration
+
+    def _values(self, parameters: np.ndarray, name: str) -> np.ndarray:
+        """What the function returns, one row per parameter."""
+        values = real_array(self.function(parameters), name, "(n, 3)")
+        if values.shape[:1] != parameters.shape:
+            raise CurveError(
+                f"the function of {name} returned shape {values.shape} for {len(parameters)} parameters, expected "
+                f"{(len(parameters), 3)}"
+            )
+        return values
 
 
 def _rounding(sampled: Points) -> float:
     """Rounding of a second difference: of coordinates, and of parameters times the speed (length over period)."""
     speed = len(sampled) * float(np.linalg.norm(np.diff(sampled, axis=0), axis=1).max())
-    return 16 * 2.0**-53 * (float(np.abs(sampled).max()) + speed)
+    return ROUNDING * (float(np.abs(sampled).max()) + speed)
 
 
 def smooth_linking_number(a: SmoothCurve, b: SmoothCurve, most_segments: int = MOST_SEGMENTS) -> LinkingNumber:
@@ -112,13 +132,19 @@ def smooth_linking_number(a: SmoothCurve, b: SmoothCurve, most_segments: int = M
 
     Raises:
         CurveError: a function does not return points in space, or does not depend on its parameter, is not closed, or
-            contradicts its `acceleration`.
+            contradicts its `acceleration`; or a or b is no `SmoothCurve`.
+        OptionError: `most_segments` is no whole number.
     """
-    from .distance import close_segments
-
+    for curve, name in ((a, "a"), (b, "b")):
+        if not isinstance(curve, SmoothCurve):
+            raise CurveError(
+                f"{name} is a {type(curve).__name__}, expected a SmoothCurve(function); polygons go to linking_number"
+            )
+    if not is_whole(most_segments) or most_segments < FIRST_SEGMENTS:
+        raise OptionError(f"most_segments is a whole number, {FIRST_SEGMENTS} or more; got {most_segments!r}")
     first, second = _Refined(a, "a"), _Refined(b, "b")
     while True:
-        near_a, near_b = close_segments(*first.segments(), first.deviation, *second.segments(), second.deviation)
+        near_a, near_b = _close(first, second)
         if not near_a.any():
             break
         if max(first.size + near_a.sum(), second.size + near_b.sum()) > most_segments:
@@ -138,6 +164,18 @@ def smooth_linking_number(a: SmoothCurve, b: SmoothCurve, most_segments: int = M
     if status is Verdict.PASS:
         reason += " if the estimated second derivatives are right (give acceleration= for a proof)"
     return _with_refinement(result, first, second, status, reason)
+
+
+def _close(first: _Refined, second: _Refined) -> tuple[np.ndarray, np.ndarray]:
+    """The chords of each that the other may pass, as masks; lengths are scaled, squares of 1e200 overflow."""
+    from .distance import close_segments
+
+    scale = common_scale(first.corners, second.corners)
+    chords = [
+        (scale * begin, scale * end, scale * one.reach) for one in (first, second) for begin, end in [one.segments()]
+    ]
+    near = close_segments(*chords[0], *chords[1])
+    return near[0], near[1]
 
 
 class _Refined:
@@ -171,6 +209,7 @@ class _Refined:
     def _place(self) -> None:
         self.corners = self.curve.points(self.parameters, self.name)
         self.deviation = self.bound * self._steps() ** 2 / 8
+        self.reach = self.deviation + ROUNDING * np.abs(self.corners).max()
 
 
 def _unresolved(first: _Refined, second: _Refined, why: str) -> LinkingNumber:

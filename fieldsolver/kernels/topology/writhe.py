@@ -10,7 +10,7 @@ import numpy as np
 
 from fieldsolver.errors import CurveError
 
-from .curves import Points, closed_polygon, common_scale, open_polygon, segment_ends
+from .curves import Points, closed_polygon, common_scale, flag, is_number, open_polygon, real_array, segment_ends
 from .exact_angle import exact_angle
 
 
@@ -27,6 +27,7 @@ def writhe(curve: Any, *, closed: bool = True) -> float:
 
     Raises:
         CurveError: not points in space.
+        OptionError: `closed` is not True or False.
     """
     return _self_sums(curve, closed)[0]
 
@@ -39,14 +40,16 @@ def average_crossing_number(curve: Any, *, closed: bool = True) -> float:
 def _self_sums(curve: Any, closed: bool) -> tuple[float, float]:
     from .gauss_loops import near_columns, self_sums
 
+    closed = flag(closed, "closed")
     corners = closed_polygon(curve) if closed else open_polygon(curve)
-    begin, end = segment_ends(common_scale(corners) * corners, closed=closed)
+    given = segment_ends(corners, closed=closed)
+    begin, end = (common_scale(corners) * points for points in given)
     sums, moduli, near = self_sums(begin, end, closed)
     signed, unsigned = [float(value) for value in sums], [float(value) for value in moduli]
     for i in np.flatnonzero(near):
         last = len(begin) - 1 if closed and i == 0 else len(begin)
         for j in i + 2 + near_columns(begin[i], end[i], begin[i + 2 : last], end[i + 2 : last]):
-            angle = exact_angle(begin[i], end[i], begin[j], end[j]).angle  # 0 where they touch: the mean of both sides
+            angle = exact_angle(given[0][i], given[1][i], given[0][j], given[1][j]).angle  # 0 where they touch
             signed.append(angle)
             unsigned.append(abs(angle))
     return math.fsum(signed) / math.pi, math.fsum(unsigned) / math.pi
@@ -72,21 +75,28 @@ class Ribbon:
             CurveError: not a polygon, shapes differ, or a direction lies along its segment.
         """
         corners = closed_polygon(curve, "curve")
-        directions = np.asarray(framing, dtype=np.float64)
+        directions = real_array(framing, "framing", f"{corners.shape}").astype(np.float64)
         if directions.shape != corners.shape or not np.isfinite(directions).all():
             raise CurveError(
                 f"framing has shape {directions.shape}, expected {corners.shape}: one finite direction per segment"
             )
+        directions = _units(directions)
         tangents = _tangents(corners)
         across = directions - (directions * tangents).sum(axis=1, keepdims=True) * tangents
         lengths = np.linalg.norm(across, axis=1)
-        if (lengths <= 1e-12 * np.linalg.norm(directions, axis=1)).any():
+        if (lengths <= 1e-12).any():
             row = int(np.argmin(lengths))
             raise CurveError(f"the framing of segment {row} lies along it; give a direction across the curve")
         return cls(corners, across / lengths[:, None])
 
     def edge(self, width: float) -> Points:
-        """The polygon at a distance `width` from the curve: each corner moved along the mean of its two directions."""
+        """The polygon at a distance `width` from the curve: each corner moved along the mean of its two directions.
+
+        Raises:
+            CurveError: `width` is 0 or not finite, or the framing turns by half a turn at a corner.
+        """
+        if not (is_number(width) and math.isfinite(width) and width != 0):
+            raise CurveError(f"width is a distance, positive or negative, not 0; got {width!r}")
         moved = self.framing + np.roll(self.framing, 1, axis=0)
         lengths = np.linalg.norm(moved, axis=1, keepdims=True)
         if (lengths < 1e-6).any():
@@ -132,5 +142,12 @@ def _carried(vectors: Points, before: Points, after: Points, cosines: Points) ->
 
 
 def _tangents(corners: Points) -> Points:
-    chords = np.roll(corners, -1, axis=0) - corners
-    return np.asarray(chords / np.linalg.norm(chords, axis=1, keepdims=True))
+    halves = 0.5 * corners  # the difference of two large numbers overflows
+    return _units(np.roll(halves, -1, axis=0) - halves)
+
+
+def _units(vectors: Points) -> Points:
+    """Each of length 1, 0 stays 0; scaled first, since squares of 1e-170 underflow."""
+    largest = np.abs(vectors).max(axis=1, keepdims=True)
+    scaled = vectors / np.where(largest > 0, largest, 1.0)
+    return np.asarray(scaled / np.maximum(np.linalg.norm(scaled, axis=1, keepdims=True), 1.0))
