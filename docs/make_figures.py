@@ -13,10 +13,12 @@ from figures.energy import energy
 from figures.events import poincare, spikes
 from figures.invariants import lotka_volterra_invariant
 from figures.kernels import topology_and_partition
+from figures.kinetics import kinetics
 from figures.lyapunov import lorenz_exponents
 from figures.stability import stability_of_a_front
 from figures.trained_report import trained_layer
 from figures.training import training
+from figures.wave_network import wave_network
 from figures.work_precision import work_precision
 from figures.work_precision_study import work_precision_study
 from matplotlib.axes import Axes
@@ -255,3 +257,5 @@ if __name__ == "__main__":
     trained_layer(FOLDER)
     stability_of_a_front(FOLDER)
     topology_and_partition(FOLDER)
+    kinetics(FOLDER)
+    wave_network(FOLDER)

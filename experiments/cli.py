@@ -39,7 +39,9 @@ def _dispatch(arguments: list[str]) -> int:
     import tyro
 
     from .commands import COMMANDS
+    from .model_options import with_model_options
 
+    arguments = with_model_options(arguments)
     code = tyro.extras.subcommand_cli_from_dict(
         COMMANDS,
         prog="fieldsolver",

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 
 from fieldsolver.errors import OptionError
 
+from .arguments import Float
+from .compare_command import compare, reproduce
+from .evaluate_command import evaluate
 from .files import writable_folder
-from .options import RunOptions
-from .registry import EXPERIMENTS, find_experiment
+from .train_command import OUT, train
 
-OUT = Path("out")
-
-
-def _number(kind: type[float] | type[int], words: str) -> tyro.constructors.PrimitiveConstructorSpec[Any]:
-    """How the command line reads a number that may be left out: a message that names no Python class."""
-
-    def read(texts: list[str]) -> float | int:
-        try:
-            return kind(texts[0])
-        except ValueError:
-            raise ValueError(f"{texts[0]!r} is not {words}") from None
-
-    return tyro.constructors.PrimitiveConstructorSpec(
-        nargs=1,
-        metavar=kind.__name__.upper(),
-        instance_from_str=read,
-        is_instance=lambda value: value is None or isinstance(value, kind),
-        str_from_instance=lambda value: [str(value)],
-    )
-
-
-Float = Annotated[float | None, _number(float, "a number")]
-Int = Annotated[int | None, _number(int, "a whole number")]
 File = Annotated[str, tyro.conf.arg(metavar="FILE")]
-What = Literal["all", "methods", "equations", "analysers", "experiments", "modules", "benchmarks", "operators"]
-Name = Annotated[str, tyro.conf.arg(metavar="NAME|FILE")]
+What = Literal[
+    "all", "methods", "equations", "analysers", "models", "data", "experiments", "modules", "benchmarks", "operators"
+]
 Names = Annotated[tuple[str, ...], tyro.conf.arg(metavar="[NAME ...]")]
 
 
@@ -59,23 +40,30 @@ def list_(
     what: tyro.conf.Positional[What] = "all",
     operator: str | None = None,
     method: str | None = None,
+    model: str | None = None,
 ) -> int:
-    """Say what there is: methods, equation files, analysers, experiments, module kinds, benchmarks, operators.
+    """Say what there is: methods, equation files, analysers, models, data, experiments, benchmarks, operators.
 
     Args:
         what: which list; "all" shows the methods in few words (alone: orders, costs, stability, sources), and leaves
             out the operators (stencils, symbols, costs).
         operator: one operator of that list, such as laplacian.
         method: one method of that list, such as tsit5.
+        model: one model of that list: its presets and options.
     """
     from .listings import LISTINGS, operators
     from .method_table import method_page
 
-    for option, value in (("operator", operator), ("method", method)):
+    for option, value in (("operator", operator), ("method", method), ("model", model)):
         if value is not None and what != f"{option}s":
             raise OptionError(f"--{option} belongs to 'fieldsolver list {option}s', got 'list {what}'")
     if what == "operators":
         print(operators(operator))
+        return 0
+    if model is not None:
+        from .model_page import model_page
+
+        print(model_page(model))
         return 0
     if what == "methods":
         for line in method_page(method):
@@ -119,40 +107,6 @@ def solve(
     print("\n".join([*events, *map(str, paths)]))
     if failure is not None:
         raise failure
-    return 0
-
-
-def train(
-    name: Name,
-    out: Path = OUT,
-    seeds: Int = None,
-    epochs: Int = None,
-    resume: bool = False,
-    quick: bool = False,
-) -> int:
-    """Run an experiment on real data; writes OUT/NAME/report.md, config.toml, result.nc and the weights.
-
-    Args:
-        name: an experiment (see `fieldsolver list experiments`), or the config.toml of an earlier run to repeat it.
-        out: folder for the results; they go into OUT/NAME.
-        seeds: number of seeds.
-        epochs: number of passes over the data.
-        resume: continue an interrupted run from its last checkpoint.
-        quick: a short form; its numbers are those of a short run.
-    """
-    from .run_config import read_run_config
-
-    for label, value in (("--seeds", seeds), ("--epochs", epochs)):
-        if value is not None and value < 1:
-            raise OptionError(f"{label} is at least 1, got {value}")
-    if name not in EXPERIMENTS and Path(name).suffix == ".toml":
-        stored = read_run_config(Path(name))
-        name, quick = stored.experiment, quick or stored.quick
-        seeds, epochs = seeds or stored.seeds, epochs or stored.epochs
-    experiment = find_experiment(name)
-    folder = writable_folder(out / name)
-    report = experiment.load()(RunOptions(folder, quick=quick, resume=resume, seeds=seeds, epochs=epochs))
-    print(report)
     return 0
 
 
@@ -256,6 +210,7 @@ def bench(
 def link(
     files: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="FILE [FILE ...]")]],
     open_: Annotated[bool, tyro.conf.arg(name="open")] = False,
+    box: Annotated[tuple[float, float, float], tyro.conf.arg(metavar="LX LY LZ")] = (math.inf, math.inf, math.inf),
 ) -> int:
     """Linking numbers of closed curves, with a proof: two curves, or all pairs of many.
 
@@ -263,10 +218,11 @@ def link(
         files: xyz (each frame is a curve), csv or txt (x, y, z; an empty line ends a curve), npy (N, 3) or (K, N, 3),
             pdb (the backbone of each chain).
         open_: the curves are open chains: Gauss's integral instead.
+        box: lengths of a periodic box, inf where nothing repeats: each curve with all images of the others.
     """
     from .link_files import link_page
 
-    page, code = link_page(files, open_=open_)
+    page, code = link_page(files, open_=open_, box=box)
     print(page)
     return code
 
@@ -276,18 +232,20 @@ def partition(
     parts: int = 2,
     objective: Literal["difference", "largest", "smallest"] = "difference",
     time_limit: float = 1.0,
+    column: str = "",
 ) -> int:
     """Split the numbers of a file into parts of sums as equal as can be, and say how far from the best they are.
 
     Args:
-        file: csv, txt or npy; numbers in any arrangement.
+        file: csv, txt or npy; numbers in any arrangement, or a table under a line of names.
         parts: how many.
         objective: make the difference or the largest sum small, or the smallest sum large.
         time_limit: seconds of search.
+        column: of a table, the one that holds the weights.
     """
     from .partition_file import partition_page
 
-    print(partition_page(file, parts, objective, time_limit))
+    print(partition_page(file, parts, objective, time_limit, column))
     return 0
 
 
@@ -308,11 +266,14 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "list": list_,
     "solve": solve,
     "train": train,
+    "evaluate": evaluate,
     "explain": explain,
     "analyze": analyze,
     "check": check,
     "bench": bench,
     "link": link,
     "partition": partition,
+    "compare": compare,
+    "reproduce": reproduce,
     "version": version,
 }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fieldsolver.errors import OptionError
+from fieldsolver.errors import FileFormatError, OptionError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,6 +68,16 @@ def write_toml(path: Path, content: Mapping[str, Scalar | Mapping[str, Scalar]])
         if isinstance(table, Mapping):
             lines += ["", f"[{key}]", *(f"{name} = {_toml(value)}" for name, value in table.items())]
     return write_text(path, "\n".join(lines) + "\n")
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of a TOML file; raises `FileFormatError`."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FileFormatError(f"there is no file {str(path)!r}") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise FileFormatError(f"{path} cannot be read as TOML: {error}") from None
 
 
 def _toml(value: Scalar) -> str:

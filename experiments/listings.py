@@ -38,6 +38,23 @@ def analysers() -> dict[str, str]:
     return {name: analyser.question for name, analyser in ANALYSERS.items()}
 
 
+def models() -> dict[str, str]:
+    """Models of texts."""
+    from .training.text_run import nets
+
+    return {name: net.description for name, net in nets().items()}
+
+
+def data() -> dict[str, str]:
+    """Data sets of texts."""
+    from .data import DATASETS
+
+    return {
+        name: f"{one.description}; {one.rows[0]:,} training and {one.rows[1]:,} test texts; licence: {one.licence}"
+        for name, one in DATASETS.items()
+    }
+
+
 def experiments() -> dict[str, str]:
     """Experiments."""
     return {name: experiment.description for name, experiment in EXPERIMENTS.items()}
@@ -59,6 +76,8 @@ LISTINGS: dict[str, Callable[[], dict[str, str]]] = {
     "methods": methods,
     "equations": equations,
     "analysers": analysers,
+    "models": models,
+    "data": data,
     "experiments": experiments,
     "modules": modules,
     "benchmarks": benchmarks,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fieldsolver.errors import FileFormatError, listing, nearest
 
-from .files import Scalar, write_toml
+from .files import Scalar, read_toml, write_toml
+
+if TYPE_CHECKING:
+    from .training.text_run import TextRun
 
 SCHEMA = 1
 _KEYS = {"schema": int, "experiment": str, "quick": bool, "seeds": int, "epochs": int, "settings": dict}
@@ -35,14 +38,13 @@ def write_run_config(
     return write_toml(path, {**head, "settings": settings})
 
 
-def read_run_config(path: Path) -> RunConfig:
-    """Read what `write_run_config` wrote; raises `FileFormatError`."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise FileFormatError(f"there is no file {str(path)!r}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise FileFormatError(f"{path} cannot be read as TOML: {error}") from None
+def read_run_config(path: Path) -> RunConfig | TextRun:
+    """Read what `write_run_config`, or the run of a text model, wrote; raises `FileFormatError`."""
+    content = read_toml(path)
+    if "model" in content:
+        from .training.run_file import run_of
+
+        return run_of(path, content)
     if "equation" in content:
         raise FileFormatError(
             f"{path} is an equation file, which declares no data to train on; run 'fieldsolver solve {path}', or fit "

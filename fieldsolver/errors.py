@@ -17,6 +17,7 @@
     ├── SolveFailed (RuntimeError)          samples ended early; carries the partial solution
     ├── ConvergenceError (RuntimeError)     an iteration did not reach its tolerance; carries its residuals
     ├── FileFormatError (ValueError)        an equation file, data file or checkpoint that cannot be used
+    ├── DataUnavailable (OSError)           a data set is not on this machine and cannot be fetched
     └── MissingDependencyError (ImportError)  an optional package is needed and absent
 
 A message says what was got, what was expected, and what to type instead.
@@ -139,6 +140,10 @@ class FileFormatError(FieldSolverError, ValueError):
     def __init__(self, message: str, keys: tuple[str, ...] = ()) -> None:
         self.keys = keys
         super().__init__(message)
+
+
+class DataUnavailable(FieldSolverError, OSError):
+    """A data set is neither on this machine nor can it be fetched."""
 
 
 class MissingDependencyError(FieldSolverError, ImportError):

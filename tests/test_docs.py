@@ -32,7 +32,8 @@ import pytest
 from fieldsolver.errors import FieldSolverWarning
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if page.exists()]
+WRITTEN = sorted((*(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("models/*.md")))
+PAGES = [page for page in (ROOT / "README.md", *WRITTEN) if page.exists()]
 QUICK_COMMANDS = {"--help", "explain", "list", "solve", "version"}
 CLI = [sys.executable, "-c", "import sys; from fieldsolver.experiments.cli import main; sys.exit(main())"]
 

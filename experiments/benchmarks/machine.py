@@ -22,7 +22,7 @@ def machine_attributes(settings: BenchSettings, packages: Sequence[str] = ()) ->
     versions = {**known, **{name: package_version(name) for name in packages}}
     return {
         "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count() or 0,
         "load_average": _load(),
         "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
@@ -40,7 +40,7 @@ def package_version(distribution: str) -> str:
         return NOT_INSTALLED
 
 
-def _processor() -> str:
+def processor() -> str:
     """The model's name; Python knows it on few systems."""
     if CPU_INFO.exists():
         for line in CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines():

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fieldsolver.experiments.options import RunOptions
 from fieldsolver.experiments.run_config import write_run_config
-from fieldsolver.experiments.trainer import Task, TrainSettings, train
+from fieldsolver.experiments.training import Measured, Task, TrainSettings, train
 from fieldsolver.nn.weights import save_weights
 
 from .baselines import baselines
@@ -74,29 +74,32 @@ def _settings(options: RunOptions) -> Settings:
 def _one_seed(settings: Settings, seed: int, split: tuple[Part, Part], options: RunOptions) -> Trained:
     name = "field" if settings.duration else "no dynamics" if settings.jitter else "no dynamics, no jitter"
     model = DigitField(settings, seed)
-    history = train(
+    run = train(
         model,
         _task(settings, *split),
-        TrainSettings(settings.epochs, settings.batch, settings.learning_rate, settings.weight_decay, seed=seed),
+        # groups: the published numbers are of one group.
+        TrainSettings(
+            settings.epochs, settings.batch, settings.learning_rate, settings.weight_decay, seed=seed, groups=False
+        ),
         options.out / "runs" / f"{name.replace(',', '').replace(' ', '_')}_seed_{seed}",
         resume=options.resume,
         label=f"digits, {name}, seed {seed}",
         progress=None if options.progress else False,
     )
     predictions = predict(model, split[1].images)
-    return Trained(model, history, predictions, accuracy(predictions, split[1].labels))
+    return Trained(model, run.history, predictions, accuracy(predictions, split[1].labels))
 
 
 def _task(settings: Settings, fit: Part, test: Part) -> Task:
-    def loss(model: nn.Module, indices: Tensor, generator: torch.Generator) -> Tensor:
+    def loss(model: nn.Module, indices: Tensor, generator: torch.Generator) -> Measured:
         images = jitter(fit.images[indices], settings.jitter, generator)
-        return nn.functional.cross_entropy(model(images), fit.labels[indices])
+        return Measured(nn.functional.cross_entropy(model(images), fit.labels[indices]))
 
     # For the picture of the learning curve only: nothing is chosen by it, every run goes to its last epoch.
     def evaluate(model: nn.Module) -> dict[str, float]:
         return {"accuracy": accuracy(predict(model, test.images), test.labels)}
 
-    return Task(len(fit), loss, evaluate, dataclasses.asdict(settings))
+    return Task(len(fit), loss, evaluate, config=dataclasses.asdict(settings))
 
 
 def predict(model: nn.Module, images: Tensor) -> Tensor:

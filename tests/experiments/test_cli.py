@@ -51,7 +51,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert f"fieldsolver {fs.__version__}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("what", ["equations", "experiments", "modules", "benchmarks"])
+@pytest.mark.parametrize("what", ["equations", "experiments", "modules", "benchmarks", "models", "data"])
 def test_list(capsys: pytest.CaptureFixture[str], what: str) -> None:
     assert main(["list", what]) == 0
     alone = capsys.readouterr().out
@@ -161,7 +161,7 @@ def test_a_failed_solve_writes_what_it_reached(tmp_path: Path, capsys: pytest.Ca
 ERRORS = {
     ("solve", "gray_scot"): "there is no file 'gray_scot'.*did you mean 'gray_scott'",
     ("explain", "nothing.toml"): "there is no file 'nothing.toml'; shipped samples: bouncing_ball, fitzhugh",
-    ("train", "digit"): "there is no experiment 'digit'; known: digits, lynx_hare; did you mean 'digits'",
+    ("train", "digit"): "there is no model or experiment 'digit'; known: .*, digits, lynx_hare; did you mean 'digits'",
     ("train", "digits", "--seeds", "0"): "--seeds is at least 1, got 0",
     ("solve", "gray_scott", "--method", "tsit6"): "tsit6.*tsit5",
     ("solve", "gray_scott", "--dt", "100"): "dt = 100.*stab|limit",

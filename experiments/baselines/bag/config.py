@@ -1,0 +1,43 @@
+"""The options of the bag of embeddings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fieldsolver.errors import OptionError
+from fieldsolver.models.parts import Preset
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of `BagOfEmbeddings`.
+
+    Attributes:
+        vocabulary: number of token ids.
+        classes: K.
+        dim: numbers per embedding.
+        buckets: rows of the table of pairs; a hash says which pair takes which row. 0: no pairs.
+        dropout: share of averaged features that are dropped in training.
+
+    Raises:
+        OptionError: a number that makes no sense.
+    """
+
+    vocabulary: int
+    classes: int
+    dim: int = 64
+    buckets: int = 200_000
+    dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name, least in (("vocabulary", 2), ("classes", 2), ("dim", 1), ("buckets", 0)):
+            if getattr(self, name) < least:
+                raise OptionError(f"{name} is at least {least}, got {getattr(self, name)}")
+        if not 0 <= self.dropout < 1:
+            raise OptionError(f"dropout lies in [0, 1), got {self.dropout}")
+
+
+PRESETS: dict[str, Preset] = {
+    "pairs": Preset("words and pairs of words, as in the paper's best rows", {}),
+    "words": Preset("words alone", {"buckets": 0}),
+}

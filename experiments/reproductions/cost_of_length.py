@@ -1,0 +1,97 @@
+"""Time over the length of a text, and memory over the number of evaluations: what claims of cost come down to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from fieldsolver.experiments.compare.costs import held_for_gradient
+from fieldsolver.experiments.compare.statistics import slope
+from fieldsolver.experiments.compare.tables import table
+from fieldsolver.models.parts import TextModel
+from fieldsolver.themes import line
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SIZES = tuple(2**power for power in range(9, 15))
+QUICK_SIZES = tuple(2**power for power in range(9, 13))
+REPEATS = 5
+VOCABULARY = 1000
+Numbers = Mapping[str, Any]
+
+
+def seconds_over_length(make: Callable[[], TextModel], sizes: Sequence[int], *, gradient: bool = True) -> list[float]:
+    """Seconds of one text of n random tokens, forward and backward; the fastest of some repetitions on one thread."""
+    torch.manual_seed(0)
+    model = make().train(gradient)
+    return [_fastest(model, tokens, gradient) for tokens in sizes]
+
+
+def held_over_length(make: Callable[[], TextModel], sizes: Sequence[int]) -> list[int]:
+    """Bytes kept for the gradient of one text of n tokens."""
+    torch.manual_seed(0)
+    model = make()
+    return [held_for_gradient(model, *_text(tokens)) for tokens in sizes]
+
+
+def slopes(sizes: Sequence[int], seconds: Mapping[str, Sequence[float]]) -> dict[str, dict[str, float]]:
+    """Exponent of time over length by name, with its 95 % interval."""
+    found = {name: slope(sizes, values) for name, values in seconds.items()}
+    return {name: {"slope": one.mean, "low": one.low, "high": one.high} for name, one in found.items()}
+
+
+def length_lines(found: Numbers) -> list[str]:
+    """A table of seconds by length, and the exponents."""
+    names = list(found["seconds"])
+    rows = [
+        [f"{size:,}", *(f"{1000 * found['seconds'][name][place]:.1f}" for name in names)]
+        for place, size in enumerate(found["sizes"])
+    ]
+    fits = [
+        f"{one['slope']:.2f} (95 % interval {one['low']:.2f} to {one['high']:.2f})" for one in found["slopes"].values()
+    ]
+    return [
+        "Milliseconds of a forward and a backward pass of one text of random tokens, on one thread, the fastest of "
+        f"{REPEATS}; the last line is the slope of the logarithms.",
+        "",
+        *table(["tokens", *names], [*rows, ["slope", *fits]]),
+    ]
+
+
+def length_figure(found: Numbers) -> Figure:
+    """Seconds over length, both logarithmic."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+    axes = figure.subplots()
+    for place, (name, seconds) in enumerate(found["seconds"].items()):
+        label = f"{name}: slope {found['slopes'][name]['slope']:.2f}"
+        axes.loglog(found["sizes"], seconds, marker="o", ms=3, label=label, **line(place))
+    axes.set_xscale("log", base=2)
+    axes.set_xlabel("tokens of the text")
+    axes.set_ylabel("seconds, forward and backward")
+    axes.legend(fontsize=8)
+    return figure
+
+
+def _fastest(model: TextModel, tokens: int, gradient: bool) -> float:
+    ids, mask = _text(tokens)
+    spent = []
+    for _ in range(REPEATS):
+        started = time.perf_counter()
+        with torch.set_grad_enabled(gradient):
+            logits = model(ids, mask)
+            if gradient:
+                logits.sum().backward()
+        spent.append(time.perf_counter() - started)
+        model.zero_grad(set_to_none=True)
+    return min(spent)
+
+
+def _text(tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
+    ids = torch.randint(2, VOCABULARY, (1, tokens), generator=torch.Generator().manual_seed(0))
+    return ids, torch.ones_like(ids, dtype=torch.bool)

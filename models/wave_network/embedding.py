@@ -1,0 +1,59 @@
+"""Ids become vectors: a table, where the token stands, and which token stood before it."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fieldsolver.models.parts import pair_ids
+
+from .config import Config
+
+
+class TokenEmbedding(nn.Module):
+    """Ids (B, N) to vectors (B, N, D).
+
+    Args:
+        config: of the network.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.config = config
+        self.words = _table(config.vocabulary, config.dim, config.embedding)
+        self.pairs = _table(config.bigrams, config.dim, config.embedding) if config.bigrams else None
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        """Vectors; a token left out by `word_dropout` is a vector of zeros."""
+        x = self.words(ids)
+        if self.pairs is not None:
+            x = x + self.pairs(pair_ids(ids, self.config.bigrams))
+        if self.config.positions == "sinusoidal":
+            x = x + self.config.position_scale * sinusoids(mask, self.config.dim).to(x.dtype)
+        if self.training and self.config.word_dropout:
+            keep = torch.rand(ids.shape, device=ids.device) >= self.config.word_dropout
+            x = x * keep.unsqueeze(-1)
+        return F.dropout(x, self.config.embedding_dropout, self.training)
+
+
+def sinusoids(mask: Tensor, dim: int) -> Tensor:
+    """Sines and cosines of the place among real tokens, (B, N, D) (Vaswani et al. 2017, section 3.5)."""
+    place = (mask.cumsum(1) - 1).unsqueeze(-1).to(torch.float32)
+    rates = torch.exp(torch.arange(0, dim, 2, device=mask.device) * (-math.log(10000.0) / dim))
+    angles = place * rates
+    return torch.stack([angles.sin(), angles.cos()], -1).flatten(-2)
+
+
+def _table(rows: int, dim: int, kind: str) -> nn.Embedding:
+    table = nn.Embedding(rows, dim)
+    with torch.no_grad():
+        if kind == "normal":
+            table.weight.normal_(0.0, 0.02)
+        else:
+            table.weight.uniform_(-0.1, 0.1)
+        if kind == "unit":
+            table.weight.copy_(F.normalize(table.weight, dim=-1))
+    return table

@@ -1,0 +1,80 @@
+"""Configurations with names, how they are trained, and what was tried."""
+
+from __future__ import annotations
+
+from fieldsolver.models.parts import Preset, Training
+
+_FIELD = {
+    "transport": True, "norm": True, "expansion": 1.0, "gain": 0.1, "duration": 1.0, "steps": 2,
+    "readout": "mean_max", "skip": True, "hidden": 0, "projection": False, "bigrams": 131_072, "dropout": 0.2,
+    "word_dropout": 0.3, "head_dropout": 0.5,
+}  # fmt: skip
+_RESTING = {
+    "reaction": "contractive", "input": "forcing", "stopping": "steady", "duration": 200.0, "method": "bosh3",
+    "tolerance": 0.03, "transport": True, "readout": "mean_max", "embedding": 32, "channels": 32,
+    "word_dropout": 0.3, "head_dropout": 0.5,
+}  # fmt: skip
+
+PRESETS: dict[str, Preset] = {
+    "original": Preset(
+        "the sizes of the source document (E = C = 64, raster fold, dt = 0.1), with a true Laplacian and masks",
+        {
+            "geometry": "raster",
+            "positions": "learned",
+            "max_length": 256,
+            "boundary": "dirichlet",
+            "duration": 5.0,
+            "steps": 50,
+            "reaction": "mlp",
+        },
+    ),
+    "imdb": Preset(
+        "for IMDB on two cores: a bag of words and pairs, corrected by two steps of the field; see `TRIED`", _FIELD
+    ),
+    "imdb_full": Preset(
+        "a wider field for a GPU; not measured here", {**_FIELD, "embedding": 256, "channels": 256, "steps": 8}
+    ),
+    "adaptive": Preset("every text runs until it rests, which is certain at any weights; implicit gradient", _RESTING),
+    "fixed": Preset(
+        "the dynamics of `adaptive` for a fixed time in fixed steps, with about as many evaluations",
+        {**_RESTING, "stopping": "steps", "duration": 4.0, "steps": 8},
+    ),
+    "diffusion_only": Preset("the ablation without a reaction", {**_FIELD, "reaction": "none"}),
+    "reaction_only": Preset(
+        "the ablation without exchange between tokens", {**_FIELD, "diffusion": "none", "transport": False}
+    ),
+    "zero_dynamics": Preset(
+        "the ablation without time: a bag of token vectors",
+        {**_FIELD, "duration": 0.0, "diffusion": "none", "transport": False, "reaction": "none"},
+    ),
+    "causal": Preset(
+        "answers at every token from the past alone", {"causal": True, "window": 4, "readout": "tokens", "norm": True}
+    ),
+    "gradient_flow": Preset(
+        "downhill in a trained potential: the energy falls, the field comes to rest",
+        {**_RESTING, "reaction": "gradient", "transport": False},
+    ),
+}
+
+_QUICK = Training(learning_rate=6e-4, embedding_rate=10.0, epochs=3)
+_AS_PUBLISHED = Training(learning_rate=1e-3, vocabulary=20_000, lazy_embeddings=False, weight_decay=0.0, epochs=10)
+TRAINING: dict[str, Training] = {**dict.fromkeys(PRESETS, _QUICK), "original": _AS_PUBLISHED}
+"""By preset; what the source document's implementation did stands with `original`."""
+
+TRIED: tuple[tuple[str, float], ...] = (
+    ("4 steps, duration 2, input both, gain 1, mean and max, hidden 32, rate 0.003, 6 epochs", 0.7924),
+    ("zero_dynamics, without pairs, rate 0.003, 6 epochs", 0.8217),
+    ("zero_dynamics with pairs, rate 0.003, 6 epochs", 0.8350),
+    ("2 steps, duration 1, input both, gain 0.1, pairs, mean and max, rate 0.003, 6 epochs", 0.7775),
+    ("the same, mean, hidden 0, word dropout 0.3, head dropout 0.5, 5 epochs", 0.8133),
+    ("the same, input initial, 200 tokens, speed 0.1, 4 epochs", 0.7887),
+    ("the same with dropout 0.3, rate 0.001, embeddings times 4, label smoothing 0.05", 0.8044),
+    ("mean and max, scale 3, without norm, expansion 1, rate 0.001, embeddings times 5, 5 epochs", 0.8032),
+    ("mean and max, norm, expansion 1, rate 0.0003, embeddings times 20, 4 epochs (not trained to the end)", 0.8008),
+    ("the same, rate 0.0006, embeddings times 10, best of 6 epochs, loss 0.009 at the end", 0.8080),
+)
+"""Validation accuracy (2,485 reviews) after training on 10 % of IMDB's train split (2,239 reviews), one seed.
+
+The standard error is 0.008. On so few reviews the field costs what its parameters overfit; 256 tokens if not said
+otherwise.
+"""
