@@ -36,7 +36,7 @@ def helper(function: Callable[..., Any]) -> Any:
 
 
 def _compile(function: Callable[..., Any], *, parallel: bool) -> Any:
-    dispatcher = numba.njit(error_model="numpy", nogil=True, parallel=parallel)(function)
+    dispatcher: Any = numba.njit(error_model="numpy", nogil=True, parallel=parallel)(function)
     try:
         dispatcher._cache = _RoomCache(function)
     except RuntimeError:  # neither the package's folder nor the user's cache can be written to
@@ -44,7 +44,7 @@ def _compile(function: Callable[..., Any], *, parallel: bool) -> Any:
     return dispatcher
 
 
-class _RoomCache(FunctionCache):  # type: ignore[misc]  # Numba ships no types
+class _RoomCache(FunctionCache):
     """Numba's cache of one function, whose entries hold as long as no source of the room changes."""
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:

@@ -15,6 +15,7 @@ import pytest
 from fieldsolver.kernels import graph_partition
 from fieldsolver.kernels.graphs import metis
 from fieldsolver.kernels.graphs.adjacency import weighted_graph
+from fieldsolver.kernels.graphs.balance import largest_allowed
 from fieldsolver.kernels.graphs.packing import pairs_refined, without_empty_parts
 from fieldsolver.kernels.graphs.refinement import refined
 from fieldsolver.results import Verdict, VerdictNotReached
@@ -66,6 +67,37 @@ def test_what_was_not_found_has_no_values() -> None:
     assert (result["connected"].values == -1).all()
     for name in ("cut", "size", "imbalance"):
         assert np.isnan(result[name].values).all()
+
+
+def test_one_large_vertex_does_not_loosen_the_balance() -> None:
+    """22 in all: the bound was two largest vertices, 20, and parts of 12 and 10 passed though 11 and 11 exist."""
+    for graph in (nx.path_graph(13), nx.star_graph(12)):
+        result = graph_partition(graph, 2, sizes=[10] + [1] * 12, imbalance=0, method="spectral")
+        assert float(result["largest_allowed"]) == 11
+        assert result["size"].values.tolist() == [11, 11]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "parts", "imbalance", "allowed"),
+    [
+        ([1] * 5, 2, 0.0, 3),  # 2.5, rounded up to a whole vertex
+        ([0.1] * 3, 2, 0.0, 0.2),  # also where a vertex is no integer
+        ([6, 4, 4, 4], 2, 0.0, 10),  # 9, rounded up to an even number
+        ([1] * 256, 2, 0.03, 131),  # 131.84: what is left of a vertex fits nowhere
+        ([1] * 20, 2, 0.3, 13),  # 0.3 is a little less than 3 / 10
+        ([0.5, 0.25, 0.25], 2, 0.0, 0.5),
+        ([2.0**-1074, 1.0, 1.0], 2, 0.0, 1.0),
+        ([3, 4], 2, float("inf"), 7),
+    ],
+)
+def test_how_much_a_part_may_hold(sizes: list, parts: int, imbalance: float, allowed: float) -> None:
+    assert largest_allowed(np.array(sizes, dtype=float), parts, imbalance) == allowed
+
+
+def test_a_balance_that_no_parts_keep_is_loosened_aloud() -> None:
+    result = graph_partition(nx.path_graph(3), 2, sizes=[10, 9, 9], imbalance=0, method="spectral")
+    assert (result.status, float(result["largest_allowed"])) == (Verdict.FEASIBLE, 20)
+    assert result.reason.startswith("no parts hold at most 14 each, so 20 is allowed")
 
 
 def test_no_part_is_left_empty() -> None:
@@ -192,7 +224,7 @@ def test_metis_is_given_the_graph_and_its_answer_is_verified(monkeypatch) -> Non
     assert (parts, starts, neighbours) == (2, [0, 1, 3, 5, 6], [1, 0, 2, 1, 3, 2])
     assert (arguments["eweights"], arguments["vweights"]) == ([5, 5, 2, 2, 5, 5], [1, 2, 3, 4])
     assert arguments["options"]["seed"] == 7
-    assert arguments["options"]["ufactor"] == 600  # 8, twice the largest vertex, where 5 are the mean
+    assert arguments["options"]["ufactor"] == 399  # 7 is the most, where 5 is the mean: a share of 0.4, cut off
 
 
 def test_an_answer_of_metis_that_breaks_the_bound_is_not_passed_on(monkeypatch) -> None:

@@ -229,7 +229,7 @@ def test_the_reason_names_only_the_limits_that_were_asked_for(weights: list, opt
 
 def test_a_header_of_one_line_is_no_weight(tmp_path: Path) -> None:
     path = tmp_path / "weights.csv"
-    path.write_text("# made by hand\n\nweight, cost\n3, 4\n5,6\n")
+    path.write_text("# made by hand\n\nweight\n3, 4\n5,6\n")
     assert read_weights(path) == [3, 4, 5, 6]
     path.write_text("\ufeffweight\n7\n", encoding="utf-8")
     assert read_weights(path) == [7]
@@ -241,6 +241,47 @@ def test_a_header_of_one_line_is_no_weight(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(FileFormatError, match=words):
             read_weights(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "weights"),
+    [
+        ("id,cost\n1,46\n2,39\n", "", [46, 39]),
+        ("id,cost\n1,46\n2,39\n", "id", [1, 2]),
+        ("name;cost\na b;3\nc;4.5", "", [3, 4.5]),
+        ("weight in kg\n3\n4", "", [3, 4]),
+    ],
+)
+def test_the_numbers_of_rows_are_no_weights(tmp_path: Path, text: str, column: str, weights: list) -> None:
+    path = tmp_path / "weights.csv"
+    path.write_text(text)
+    assert read_weights(path, column) == weights
+
+
+@pytest.mark.parametrize(
+    ("text", "column", "words"),
+    [
+        ("a,b\n3,4\n5,6\n", "", "2 columns may hold the weights, its columns are a, b; name one with --column"),
+        ("a,b\n3,4\n5,6\n", "c", "has 0 columns 'c', its columns are a, b"),
+        ("a,b\n3,4\n5\n", "", r"line 3: 1 cell\(s\) under 2 name\(s\)"),
+        ("name,cost\na,\nb,3\n", "cost", "line 2: '' is no number"),
+        ("3,4\n5,6\n", "a", "names no columns in its first line"),
+    ],
+)
+def test_a_table_says_which_column_it_means(tmp_path: Path, text: str, column: str, words: str) -> None:
+    path = tmp_path / "weights.csv"
+    path.write_text(text)
+    with pytest.raises(FileFormatError, match=words):
+        read_weights(path, column)
+
+
+def test_sums_beyond_floats_are_text_or_refused() -> None:
+    """Sums were [inf, 1.5] and called OPTIMAL."""
+    for weights in ([2**2000, 1.5], [1e308, 1e308]):
+        with pytest.raises(OptionError, match="add up to more than the largest float"):
+            partition(weights, 2)
+    assert partition([2**2000, 2**2000 + 1], 2).sums == [2**2000 + 1, 2**2000]
+    assert partition([8e307, 8e307], 2).sums == [8e307, 8e307]
 
 
 def test_what_limits_and_names_of_parts_mean() -> None:

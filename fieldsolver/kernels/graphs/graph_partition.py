@@ -12,6 +12,7 @@ from fieldsolver.results import AnalysisResult, Verdict, VerdictNotReached
 from ..partitioning.checks import one_of, real_number, whole_number
 from .adjacency import WeightedGraph, weighted_graph
 from .assignment import Assigned, assigned
+from .balance import largest_allowed, largest_by_vertices
 
 if TYPE_CHECKING:
     import xarray
@@ -49,8 +50,9 @@ def graph_partition(
         graph: a symmetric matrix, a networkx graph, or a list of edges; see `weighted_graph`.
         parts: k, from 1 to n.
         sizes: weights of the vertices ``(n,)``; None gives each 1.
-        imbalance: no part may be larger than (1 + imbalance) times the mean, or than the mean rounded up to a whole
-            vertex.
+        imbalance: no part may be larger than (1 + imbalance) times the mean, or than the mean rounded up to a multiple
+            of the sizes' greatest common divisor (a whole vertex, where all are alike). Where no parts keep that, the
+            mean rounded up to multiples of the largest vertex is allowed, and the reason says so.
         method: ``"spectral"`` (heavy-edge coarsening, eigenspaces of the Laplacian, Fiduccia-Mattheyses
             refinement, by bisections), ``"metis"`` (pymetis), or ``"auto"``: METIS where it is installed, and
             bisections where it is not, fails or the graph is small (5000 vertices); the better cut is taken. Where
@@ -74,18 +76,22 @@ def graph_partition(
         raise OptionError(f"parts is a whole number from 1 to the {whole.order} vertices, got {parts!r}")
     share = real_number("imbalance", imbalance, "a share from 0 on, such as 0.03")
     seed = whole_number("seed", seed, 0)
-    allowed = _largest_allowed(whole, parts, share)
-    found = assigned(whole, parts, allowed, one_of("method", method, METHODS), seed)
+    found, allowed, note = _within(whole, parts, share, one_of("method", method, METHODS), seed)
     dataset = _dataset(whole, found, parts, allowed)
-    return GraphPartition(dataset, *_verdict(whole, found, dataset), SCHEMA)
+    status, reason = _verdict(whole, found, dataset)
+    return GraphPartition(dataset, status, note + reason, SCHEMA)
 
 
-def _largest_allowed(graph: WeightedGraph, parts: int, imbalance: float) -> float:
-    mean = float(graph.sizes.sum()) / parts
-    whole = float(graph.sizes.max())
-    allowed = max((1 + imbalance) * mean, whole * float(np.ceil(mean / whole - 1e-12)))
-    integers = (graph.sizes == np.round(graph.sizes)).all()  # what is left of a vertex fits nowhere
-    return float(np.floor(allowed + 1e-9)) if integers else allowed
+def _within(graph: WeightedGraph, parts: int, imbalance: float, method: str, seed: int) -> tuple[Assigned, float, str]:
+    """Parts, the bound that they were looked for with, and what has to be said of it."""
+    asked = largest_allowed(graph.sizes, parts, imbalance)
+    found = assigned(graph, parts, asked, method, seed)
+    more = largest_by_vertices(graph.sizes, parts)
+    if found.assignment is not None or more <= asked:
+        return found, asked, ""
+    what = "no parts hold" if found.impossible else "no parts were found that hold"
+    note = f"{what} at most {asked:g} each, so {more:g} is allowed (the mean rounded up to the largest vertex); "
+    return assigned(graph, parts, more, method, seed), more, note
 
 
 def _verdict(graph: WeightedGraph, found: Assigned, dataset: xarray.Dataset) -> tuple[Verdict, str]:

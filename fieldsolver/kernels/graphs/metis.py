@@ -44,12 +44,20 @@ def metis_assignment(graph: WeightedGraph, parts: int, allowed: float, seed: int
 
 
 def _integers(values: np.ndarray) -> np.ndarray:
-    """Positive integers in about the same proportions; the same where they are integers and not too large."""
+    """Positive integers in about the same proportions; exactly so where their common unit leaves them small."""
     if not len(values):
         return values.astype(np.int64)
-    whole = (values == np.round(values)).all()
-    if whole and values.max() <= LARGEST and values.sum() <= LARGEST_SUM:
-        return values.astype(np.int64)
+    with np.errstate(over="ignore"):  # infinite is too large as well
+        in_units = np.ldexp(values, -_unit(values))
+        if in_units.max() <= LARGEST and in_units.sum() <= LARGEST_SUM:
+            return in_units.astype(np.int64)
     shares = values / values.max()
     scale = min(LARGEST, (LARGEST_SUM - len(values)) / shares.sum())
     return np.maximum(1, np.round(scale * shares)).astype(np.int64)
+
+
+def _unit(values: np.ndarray) -> int:
+    """The exponent of the largest power of two that all values are multiples of."""
+    mantissa, exponent = np.frexp(values)
+    whole = (mantissa * 2.0**53).astype(np.int64)
+    return int((np.frexp((whole & -whole).astype(np.float64))[1] - 1 + exponent - 53).min())

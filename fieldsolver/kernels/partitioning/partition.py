@@ -55,7 +55,8 @@ def partition(
 
     Returns:
         Schema ``partition/1``, dimensions ``item`` (`weight`, `assignment`) and ``part`` (`part_sum`, `part_count`);
-        scalars `difference`, `largest`, `smallest`, `value` (of the objective), `lower_bound`, `gap`, `nodes`.
+        scalars `difference`, `largest`, `smallest`, `value` (of the objective), `lower_bound`, `gap`, `nodes`. Of
+        integers beyond int64 these are rounded to floats (infinite beyond 1.8e308), and `part_sum_exact` is their text.
         OPTIMAL: no partition is better. FEASIBLE: no search was asked for. TIMEOUT: the limit came first; the gap says
         what is still possible. NOT_FOUND: no partition keeps the limits. INCONCLUSIVE: differencing found none that
         keeps them, and there may be one.

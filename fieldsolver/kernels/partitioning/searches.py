@@ -18,7 +18,7 @@ from .limits import Limits
 from .many_way_differencing import ManyWayDifferencing
 from .pairs_of_parts import rebalanced
 from .repair import best_fit, repaired
-from .weights import LARGEST, Weights
+from .weights import Weights
 
 CHUNK = 200_000
 """Nodes between two looks at the clock, where they are compiled."""
@@ -228,8 +228,7 @@ def _many_way_searches(task: Task, start: np.ndarray | None) -> list[ManyWaySear
     values, limits = task.weights.array(), task.limits
     searches: list[ManyWaySearch | ManyWayDifferencing] = []
     if task.method != "complete_differencing":
-        capacities = limits.capacities or (min(task.weights.total, LARGEST),) * task.parts
-        bounds = np.array([min(value, task.weights.total) for value in capacities], dtype=values.dtype)
+        bounds = np.array(limits.capacities or (task.weights.total,) * task.parts, dtype=values.dtype)
         searches.append(ManyWaySearch(values, bounds, limits.most, limits.fuller, task.objective, start))
     able = task.is_free and many_way_differencing.holds(len(values), task.parts)
     if task.method != "complete_greedy" and able and start is not None:

@@ -16,7 +16,11 @@ from fieldsolver.errors import OptionError
 from .checks import entries_of, shown
 
 LARGEST = 2**62
-"""Sums up to here, and differences of them, fit into int64."""
+"""Totals below it are searched in int64.
+
+A loop adds weights of different items, takes such sums off each other, or doubles one of them: nothing it forms is 2^63
+in size. Larger totals are Python integers throughout; no number stands for "more than any sum" in either.
+"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def exact_weights(weights: Sequence[Any] | np.ndarray, name: str = "weights") ->
         name: what errors call them.
 
     Raises:
-        OptionError: none, negative, not finite, or no real numbers.
+        OptionError: none, negative, not finite, no real numbers, or floats whose sum is none.
     """
     entries = entries_of(name, weights)
     if not entries:
@@ -77,7 +81,10 @@ def exact_weights(weights: Sequence[Any] | np.ndarray, name: str = "weights") ->
     fractions = [_fraction(entry, place, name) for place, entry in enumerate(entries)]
     scale = max(value.denominator for value in fractions)  # powers of two: the largest is the common one
     whole = all(isinstance(entry, (int, np.integer)) for entry in entries)
-    return Weights(tuple(int(value * scale) for value in fractions), Fraction(1, scale), whole)
+    exact = Weights(tuple(int(value * scale) for value in fractions), Fraction(1, scale), whole)
+    if not whole and exact.given(exact.total) == math.inf:
+        raise OptionError(f"{name} add up to more than the largest float, 1.8e308; divide them all, or give integers")
+    return exact
 
 
 def _fraction(entry: Any, place: int, name: str) -> Fraction:

@@ -6,7 +6,8 @@ from .gauss_integral import GaussIntegral, gauss_linking_integral, gauss_linking
 from .linking_matrix import LinkingMatrix, linking_matrix
 from .linking_number import LinkingNumber, linking_number
 from .periodic import PeriodicLinking, periodic_linking_number
-from .smooth import SmoothCurve, smooth_linking_number
+from .smooth import smooth_linking_number
+from .smooth_curve import SmoothCurve
 from .writhe import Ribbon, average_crossing_number, twist, writhe
 
 __all__ = [

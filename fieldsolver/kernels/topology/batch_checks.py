@@ -10,6 +10,9 @@ from fieldsolver.errors import CurveError
 DTYPES = (torch.float32, torch.float64)
 LARGEST_EXPONENT = {torch.float32: 100, torch.float64: 1000}
 
+WITHOUT_FLOAT64 = ("mps",)
+"""Devices that have no float64: there float32 stays what it is."""
+
 
 def check_points(points: Tensor, name: str) -> None:
     """Raise `CurveError` unless these are real points ``(*batch, N, 3)``, N at least 2."""
@@ -32,14 +35,24 @@ def check_pair(a: Tensor, b: Tensor) -> None:
         )
 
 
+def wide(points: Tensor) -> Tensor:
+    """The same points in float64: products of differences lose in float32 what curves that nearly touch hang on."""
+    return points if points.device.type in WITHOUT_FLOAT64 else points.double()
+
+
 def scaled(*curves: Tensor) -> tuple[Tensor, ...]:
     """The curves of each sample times a power of two that brings the largest coordinate close to 1."""
+    scale = scale_of(*curves)[..., None, None]
+    return tuple(scale * curve for curve in curves)
+
+
+def scale_of(*curves: Tensor) -> Tensor:
+    """That power of two, ``(*batch,)``."""
     with torch.no_grad():
         largest = torch.stack([curve.abs().amax((-2, -1)) for curve in curves]).amax(0)
         most = LARGEST_EXPONENT[curves[0].dtype]
         exponent = torch.frexp(largest.nan_to_num(1.0, 1.0)).exponent.clamp(-most, most)
-        scale = torch.ldexp(torch.ones_like(largest), -exponent)[..., None, None]
-    return tuple(scale * curve for curve in curves)
+        return torch.ldexp(torch.ones_like(largest), -exponent)
 
 
 def _kind(value: object) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .batch_checks import check_pair, check_points, scaled
+from .batch_checks import check_pair, check_points, scaled, wide
 from .curves import both_closed, flag
 
 ENTRIES = 2**22
@@ -39,16 +39,17 @@ def gauss_linking_integrals(a: Tensor, b: Tensor, *, closed: tuple[bool, bool] =
         closed: whether the last point of a, and of b, is joined to the first.
 
     Returns:
-        ``(*batch,)``, differentiable any number of times; the gradient costs O(N + M). NaN for a sample whose chains
-        have a point in common as far as the dtype can tell, be it the end of both: the integral jumps there. Other
-        samples keep their values; `isnan` is the mask.
+        ``(*batch,)`` in the dtype of the curves, computed in float64 from the points as they are given. Differentiable
+        any number of times in reverse mode (`backward`, `grad`, `vjp`; there is no forward mode, `jvp`); the gradient
+        costs O(N + M). NaN for a sample whose chains have a point in common as far as float64 can tell, be it the end
+        of both: the integral jumps there. Other samples keep their values; `isnan` is the mask.
 
     Raises:
         CurveError: shapes do not fit, dtypes or devices differ, or no float32 or float64 tensors.
         OptionError: `closed` is no pair of flags.
     """
     check_pair(a, b)
-    return _Gauss.apply(*scaled(a, b), *both_closed(closed))
+    return _Gauss.apply(*scaled(wide(a), wide(b)), *both_closed(closed)).to(a.dtype)
 
 
 def writhes(curve: Tensor, *, closed: bool = True) -> Tensor:
@@ -59,15 +60,15 @@ def writhes(curve: Tensor, *, closed: bool = True) -> Tensor:
         closed: the last point is joined to the first.
 
     Returns:
-        ``(*batch,)``, differentiable any number of times; the gradient costs O(N). As in `writhe`, the mean of both
-        sides is taken where a curve touches itself.
+        ``(*batch,)`` as in `gauss_linking_integrals`; the gradient costs O(N). As in `writhe`, the mean of both sides
+        is taken where a curve touches itself.
 
     Raises:
         CurveError: no points ``(*batch, N, 3)`` in float32 or float64.
         OptionError: `closed` is not True or False.
     """
     check_points(curve, "curve")
-    return _Writhe.apply(*scaled(curve), flag(closed, "closed"))
+    return _Writhe.apply(*scaled(wide(curve)), flag(closed, "closed")).to(curve.dtype)
 
 
 class _Gauss(torch.autograd.Function):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fieldsolver.errors import CurveError, OptionError
 
-from .batch_checks import check_pair, scaled
+from .batch_checks import check_pair, scale_of, scaled, wide
 from .batched import gauss_linking_integrals
 from .curves import both_closed, closed_polygon, is_number
 from .linking_number import linking_result
@@ -35,9 +35,9 @@ class BatchedLinking(NamedTuple):
 def linking_numbers(a: Tensor, b: Tensor) -> BatchedLinking:
     """The linking number of each pair of closed polygons.
 
-    It is an integer, so its derivative is zero wherever it has one; that zero is returned, not the noise of a sum.
-    `link_barrier` is what a descent can feel. The sum runs in float64 on the device; samples it does not certify
-    are settled one by one in exact arithmetic on the host.
+    It is an integer, so its derivative is zero wherever it has one; that zero is returned, not the noise of a sum, in
+    reverse mode (there is no `jvp`). `link_barrier` is what a descent can feel. The sum runs in float64 on the device;
+    samples it does not certify are settled one by one in exact arithmetic on the host.
 
     Args:
         a: corners ``(*batch, N, 3)``.
@@ -96,7 +96,8 @@ def link_barrier(a: Tensor, b: Tensor, reach: float, *, closed: tuple[bool, bool
         closed: as in `gauss_linking_integrals`.
 
     Returns:
-        ``(*batch,)``, once continuously differentiable.
+        ``(*batch,)``, once continuously differentiable, computed as `gauss_linking_integrals` is. Where curves touch it
+        is infinite and the gradient of that sample NaN, for no direction leads out: start with curves that are apart.
 
     Raises:
         CurveError: shapes do not fit, dtypes or devices differ, or no float32 or float64 tensors.
@@ -107,10 +108,16 @@ def link_barrier(a: Tensor, b: Tensor, reach: float, *, closed: tuple[bool, bool
     check_pair(a, b)
     if not (is_number(reach) and math.isfinite(reach) and reach > 0):
         raise OptionError(f"reach is a positive distance, got {reach!r}")
-    x = _distances(a / reach, b / reach, both_closed(closed))
-    inside = ~(x >= 1)  # points that are not finite stay so
-    safe = torch.where(inside, x, 1.0)
-    return torch.where(inside, -((1 - safe) ** 2) * safe.log(), 0.0).sum((-2, -1))
+    kind, a, b = a.dtype, wide(a), wide(b)
+    scale, limits = scale_of(a, b), torch.finfo(a.dtype)
+    near_a, near_b = scaled(a, b)
+    distance = _distances(near_a, near_b, both_closed(closed))
+    end = (reach * scale).clamp(limits.tiny, limits.max)[..., None, None]
+    inside = ~(distance >= end)  # points that are not finite stay so
+    safe = torch.where(inside, distance, end)
+    # logarithms of the two, since their ratio may be too small for a float
+    walls = -((1 - safe / end) ** 2) * (safe.log() - end.log())
+    return torch.where(inside, walls, 0.0).sum((-2, -1)).to(kind)
 
 
 def _least_distances(a: Tensor, b: Tensor) -> Tensor:

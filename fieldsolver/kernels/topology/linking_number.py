@@ -55,7 +55,7 @@ def linking_number(a: Any, b: Any) -> LinkingNumber:
 def linking_result(a: Points, b: Points) -> LinkingNumber:
     """The same for corners that were checked."""
     found, total, distance = judged_link(a, b)
-    return LinkingNumber(_dataset(found, total, distance), found.status, found.reason, SCHEMA)
+    return LinkingNumber(linking_dataset(found, total, distance), found.status, found.reason, SCHEMA)
 
 
 def judged_link(a: Points, b: Points) -> tuple[Judged, GaussSum, float]:
@@ -101,7 +101,8 @@ def judge(total: GaussSum) -> Judged:
     )  # fmt: skip
 
 
-def _dataset(found: Judged, total: GaussSum, distance: float) -> xarray.Dataset:
+def linking_dataset(found: Judged, total: GaussSum, distance: float) -> xarray.Dataset:
+    """Label what is known of a linking number."""
     import xarray
 
     def number(value: float, name: str, units: str = "1") -> tuple[tuple[()], float, dict[str, str]]:
