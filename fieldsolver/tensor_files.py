@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,10 @@ def write_tensors(
     text = json.dumps({"schema": schema, **header}, sort_keys=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode  # as the umask says: safetensors makes files that nobody else may read
         save_file(stored, temporary, metadata={key: text + _SEAL + _checksum(stored, text)})
+        temporary.chmod(stat.S_IMODE(mode))
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())  # a loss of power must not leave the new name with nothing behind it
         os.replace(temporary, path)

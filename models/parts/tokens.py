@@ -14,6 +14,8 @@ PAD, UNKNOWN = 0, 1
 def checked_tokens(ids: Tensor, mask: Tensor | None, vocabulary: int) -> tuple[Tensor, Tensor]:
     """Ids (B, N) as int64 and mask (B, N) as bool; padded ids become `PAD`, whatever they were.
 
+    Texts without a place, N = 0, get one place of padding: they are answered as empty texts.
+
     Raises:
         StateError: wrong shapes or types, or a real token outside the vocabulary.
     """
@@ -26,6 +28,8 @@ def checked_tokens(ids: Tensor, mask: Tensor | None, vocabulary: int) -> tuple[T
             f"the mask is bool of the ids' shape {tuple(ids.shape)}, True on real tokens; "
             f"got {mask.dtype} of shape {tuple(mask.shape)}"
         )
+    if ids.shape[1] == 0:
+        ids, mask = ids.new_full((len(ids), 1), PAD), mask.new_zeros(len(ids), 1)
     ids = torch.where(mask, ids.long(), PAD)
     if not torch.compiler.is_compiling() and ids.numel():
         low, high = int(ids.min()), int(ids.max())

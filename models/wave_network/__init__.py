@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from fieldsolver.models.parts import Training
+
 from .columns import Columns
 from .config import Config
 from .network import WaveNetwork
-from .presets import PRESETS, TRAINING, Training
+from .presets import PRESETS, TRAINING
 from .representation import global_semantics, represent
 from .wave import Wave
 

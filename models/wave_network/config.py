@@ -17,6 +17,21 @@ POOLS = ("mean", "max", "mean_max")
 HEADS = ("classes", "next_token", "masked_token")
 POSITIONS = ("none", "sinusoidal")
 EMBEDDINGS = ("uniform", "normal", "unit")
+READ_BY = {
+    "mode": ("wave", "continuous"),
+    "normalise": ("wave",),
+    "conserve": ("wave",),
+    "readout": ("wave",),
+    "residual": ("wave",),
+    "phase_diversity": ("wave",),
+    "amplitude": ("wave", "wave_attention", "nls"),
+    "eps": ("wave", "wave_attention", "nls"),
+    "heads": ("attention", "wave_attention"),
+    "expansion": ("mlp",),
+    "duration": ("nls", "continuous"),
+    "steps": ("nls", "continuous"),
+}
+"""Options that only some blocks read."""
 LOOKS_AHEAD = ("nls", "continuous")
 """Blocks that have no causal form."""
 
@@ -122,9 +137,20 @@ class Config:
                 raise OptionError("|Z| of a normalised modulation is 1 everywhere; take another readout than 'abs'")
             if self.conserve:
                 raise OptionError("|Z1 Z2/|Z2|| is |Z1|: 'abs' would not see the second wave; take another readout")
-        if self.phase_diversity and not waves:
-            raise OptionError("phase_diversity looks at the waves of 'wave' blocks, and there is none; set it to 0")
+        self._check_read()
         self._check_causality()
+
+    def _check_read(self) -> None:
+        """An option that nothing reads would be a silent one."""
+        for name, blocks in READ_BY.items():
+            value, plain = getattr(self, name), type(self).__dataclass_fields__[name].default
+            if value != plain and not set(blocks) & set(self.blocks):
+                raise OptionError(
+                    f"{name}={value!r} changes nothing without a block {' or '.join(map(repr, blocks))}, and there is "
+                    f"none; leave it at {plain!r}"
+                )
+        if self.positions == "none" and self.position_scale != type(self).position_scale:
+            raise OptionError(f"position_scale={self.position_scale!r} changes nothing with positions='none'")
 
     def _check_causality(self) -> None:
         ahead = [block for block in self.blocks if block in LOOKS_AHEAD]

@@ -22,8 +22,8 @@ from .columns import Columns
 from .config import Config
 from .wave_block import Layered
 
-LEAST = 2
-"""Points of the shortest grid; a text of one token stands beside padding."""
+LEAST, KEPT = 2, 64
+"""Points of the shortest grid, where a text of one token stands beside padding; grids that are kept."""
 FLOOR = 1e-6
 """Smallest square of an imaginary part over the energy of its column."""
 
@@ -50,7 +50,10 @@ class ContinuousWave(nn.Module):
     """The tokens after `duration` under the equation of `drive`; texts of all lengths share the weights.
 
     Each length has its own grid, with one cell of width 1 per token, and a layer that is kept for the next batch of
-    that length.
+    that length; of the last `KEPT` lengths.
+
+    Unlike in the wave block, the sum over the other tokens is a difference here, G^2 - w^2, cut at 0: where one token
+    holds a whole column, up to rounding, the cut has no gradient, and the floor keeps that of the root finite.
 
     Args:
         config: of the network.
@@ -87,6 +90,8 @@ class ContinuousWave(nn.Module):
     def layer(self, length: int) -> fs.nn.FieldLayer:
         """The layer for texts of this length."""
         if length not in self._layers:
+            while len(self._layers) >= KEPT:
+                del self._layers[next(iter(self._layers))]
             self._layers[length] = fs.nn.FieldLayer(
                 self.equation(length),
                 duration=self.config.duration,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from fieldsolver.models.parts import pair_ids
 
 from .config import Config
+from .memory import Memory
 
 
 class TokenEmbedding(nn.Module):
@@ -26,25 +27,38 @@ class TokenEmbedding(nn.Module):
         self.words = _table(config.vocabulary, config.dim, config.embedding)
         self.pairs = _table(config.bigrams, config.dim, config.embedding) if config.bigrams else None
 
-    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, ids: Tensor, mask: Tensor, memory: Memory | None = None) -> Tensor:
         """Vectors; a token left out by `word_dropout` is a vector of zeros."""
         x = self.words(ids)
         if self.pairs is not None:
-            x = x + self.pairs(pair_ids(ids, self.config.bigrams))
+            x = x + self.pairs(_pairs(ids, mask, self.config.bigrams, memory))
         if self.config.positions == "sinusoidal":
-            x = x + self.config.position_scale * sinusoids(mask, self.config.dim).to(x.dtype)
+            x = x + self.config.position_scale * sinusoids(mask, self.config.dim, memory).to(x.dtype)
         if self.training and self.config.word_dropout:
             keep = torch.rand(ids.shape, device=ids.device) >= self.config.word_dropout
             x = x * keep.unsqueeze(-1)
         return F.dropout(x, self.config.embedding_dropout, self.training)
 
 
-def sinusoids(mask: Tensor, dim: int) -> Tensor:
+def sinusoids(mask: Tensor, dim: int, memory: Memory | None = None) -> Tensor:
     """Sines and cosines of the place among real tokens, (B, N, D) (Vaswani et al. 2017, section 3.5)."""
-    place = (mask.cumsum(1) - 1).unsqueeze(-1).to(torch.float32)
+    number = mask.cumsum(1)
+    if memory is not None:
+        number = number + memory.value_before(number)
+        memory.keep(number[:, -1:])
+    place = (number - 1).unsqueeze(-1).to(torch.float32)
     rates = torch.exp(torch.arange(0, dim, 2, device=mask.device) * (-math.log(10000.0) / dim))
     angles = place * rates
     return torch.stack([angles.sin(), angles.cos()], -1).flatten(-2)
+
+
+def _pairs(ids: Tensor, mask: Tensor, rows: int, memory: Memory | None) -> Tensor:
+    """Rows of the pairs (B, N); the first token of a piece follows the last of the piece before."""
+    if memory is None:
+        return pair_ids(ids, rows, mask)
+    before = memory.value_before(ids)
+    memory.keep(ids[:, -1:])
+    return pair_ids(ids, rows, mask, before)
 
 
 def _table(rows: int, dim: int, kind: str) -> nn.Embedding:

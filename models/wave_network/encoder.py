@@ -13,6 +13,7 @@ from fieldsolver.models.parts import masked_max, masked_mean
 from .columns import Columns
 from .config import Config
 from .continuous import ContinuousWave
+from .memory import Memory
 from .nls_block import SchrodingerBlock
 from .other_blocks import Attention, Perceptron
 from .wave_attention import WaveAttention
@@ -41,9 +42,9 @@ class WaveEncoder(nn.Module):
         self.blocks = nn.ModuleList(MAKERS[name](config) for name in config.blocks)
         self.norm = nn.LayerNorm(config.dim)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Layered:
+    def forward(self, x: Tensor, mask: Tensor, memory: Memory | None = None) -> Layered:
         """The vectors after all blocks and the norm, the mean concentration of phases, and all evaluations."""
-        columns = self.columns(mask)
+        columns = self.columns(mask, memory)
         concentrations, evaluations = [], 0
         for block in self.blocks:
             layered = cast("Layered", block(x, columns))
@@ -53,9 +54,9 @@ class WaveEncoder(nn.Module):
         mean = torch.stack(concentrations).mean() if concentrations else None
         return Layered(self.norm(x), mean, evaluations)
 
-    def columns(self, mask: Tensor) -> Columns:
+    def columns(self, mask: Tensor, memory: Memory | None = None) -> Columns:
         """Sums over the tokens of this mask (B, N), as the configuration wants them."""
-        return Columns(mask, self.config.causal, self.config.forgetting)
+        return Columns(mask, self.config.causal, self.config.forgetting, memory)
 
     def pooled(self, x: Tensor, mask: Tensor) -> Tensor:
         """One vector per sample, (B, `width`)."""

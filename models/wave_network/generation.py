@@ -10,12 +10,42 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fieldsolver.errors import OptionError, StateError
-from fieldsolver.models.parts import PAD
+from fieldsolver.models.parts import PAD, checked_tokens
 
+from .memory import Memory
 from .network import WaveNetwork
+from .wave_block import Layered
 
 IGNORED = -100
 """The label that `torch.nn.functional.cross_entropy` leaves out."""
+
+
+def read_on(network: WaveNetwork, ids: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
+    """Logits of the token after each of these, which go on a text that was read before.
+
+    In pieces, whatever their lengths, a text gives what it gives as a whole. Waves keep as many numbers of a long text
+    as of a short one; attention blocks keep keys and values of all its tokens.
+
+    Args:
+        network: causal, with a head for tokens.
+        ids: (B, N), N at least 1, without padding.
+        memory: that came with the piece before; None: the text begins.
+
+    Returns:
+        Logits (B, N, V), and the memory for the next piece.
+
+    Raises:
+        OptionError: a network whose tokens see later ones.
+        StateError: no token, or ids outside the vocabulary.
+    """
+    if not network.config.causal or network.config.head == "classes":
+        raise OptionError("to read on needs a network with causal=True and a head for tokens, such as 'next_token'")
+    if ids.dim() != 2 or ids.shape[1] == 0:
+        raise StateError(f"a text has the shape (B, N) with N at least 1, got {tuple(ids.shape)}")
+    ids, mask = checked_tokens(ids, None, network.config.vocabulary)
+    now = Memory(None if memory is None else memory.kept)
+    encoded = cast("Layered", network.encoder(network.embedding(ids, mask, now), mask, now))
+    return network.head(network.dropout(encoded.x)), now
 
 
 @torch.no_grad()
@@ -52,10 +82,13 @@ def generate(
     training = network.training
     network.eval()
     try:
+        piece, memory = prompt, None
         for _ in range(new):
-            logits = cast("Tensor", network(prompt))[:, -1]
-            logits[:, PAD] = -torch.inf
-            prompt = torch.cat([prompt, _drawn(logits, temperature, generator)], 1)
+            logits, memory = read_on(network, piece, memory)
+            last = logits[:, -1]
+            last[:, PAD] = -torch.inf
+            piece = _drawn(last, temperature, generator)
+            prompt = torch.cat([prompt, piece], 1)
     finally:
         network.train(training)
     return prompt

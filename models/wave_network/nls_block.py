@@ -42,11 +42,13 @@ class SchrodingerBlock(nn.Module):
         return normalised(z, columns)
 
     def evolved(self, z: Wave, mask: Tensor) -> Wave:
-        """The wave after `duration`."""
+        """The wave after `duration`. Tokens with padding between them are neighbours all the same."""
         wide = torch.promote_types(self.coupling.dtype, torch.float32)
         coefficients = (self.hopping.to(wide), self.nonlinearity.to(wide))
         step = SplitStep.of(hermitian(self.coupling.to(wide)), *coefficients, self.config.duration / self.config.steps)
-        moving = as_complex(z).to(step.turn.dtype)
+        order = torch.argsort((~mask).to(torch.uint8), dim=1, stable=True)  # real tokens first, in their order
+        places = order.unsqueeze(-1).expand_as(z.real)
+        moving, mask = as_complex(z).to(step.turn.dtype).gather(1, places), mask.gather(1, order)
         for _ in range(self.config.steps):
             moving = step(moving, mask)
-        return as_wave(moving)
+        return as_wave(torch.zeros_like(moving).scatter(1, places, moving))

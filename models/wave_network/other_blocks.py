@@ -34,7 +34,9 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, columns: Columns) -> Layered:
         h = self.norm(x)
         query, key, value = (in_heads(linear(h), self.heads) for linear in (self.query, self.key, self.value))
-        mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=may_look(columns))
+        mixed = F.scaled_dot_product_attention(
+            query, columns.all_read(key), columns.all_read(value), attn_mask=may_look(columns)
+        )
         return Layered(x + self.dropout(self.out(mixed.transpose(1, 2).flatten(2))))
 
 
@@ -64,19 +66,22 @@ def in_heads(x: Tensor, heads: int) -> Tensor:
 
 
 def may_look(columns: Columns) -> Tensor:
-    """bool (B, 1, N, N): which token, in rows, may look at which. Everyone sees himself: a softmax needs something.
+    """bool (B, 1, N, M): which token, in rows, may look at which of all that were read; (N, N) without a memory.
+
+    Everyone sees himself: a softmax needs something.
 
     Raises:
         StateError: more than `LONGEST` tokens.
     """
-    places = columns.mask.shape[1]
+    real = columns.all_read(columns.mask.unsqueeze(-1)).squeeze(-1)
+    own, places = columns.mask.shape[1], real.shape[1]
     if places > LONGEST:
         raise StateError(
             f"attention compares all pairs of tokens, and takes at most {LONGEST:,}; got {places:,}: cut the texts "
             "(max_length) or take blocks of waves alone"
         )
-    here = torch.eye(places, dtype=torch.bool, device=columns.mask.device)
-    allowed = columns.mask.unsqueeze(1)
+    here = torch.eye(places, dtype=torch.bool, device=real.device)[places - own :]
+    allowed = real.unsqueeze(1)
     if columns.causal:
-        allowed = allowed & torch.ones_like(here).tril()
+        allowed = allowed & torch.ones_like(here).tril(places - own)
     return (allowed | here).unsqueeze(1)

@@ -36,11 +36,11 @@ def represent(w: Tensor, columns: Columns, *, amplitude: str = "norm", eps: floa
     """
     w = w.to(torch.promote_types(w.dtype, torch.float32))
     w = torch.where(columns.mask.unsqueeze(-1), w, 0)
-    squares = w.square()
-    context = columns.others(squares)
+    total, context = columns.with_and_without(w.square())
     if amplitude == "rms":
         context = context / columns.others(torch.ones_like(w[..., :1])).clamp(min=1)
-    floor = eps**2 * columns.mean(squares).mean(-1, keepdim=True) + torch.finfo(w.dtype).tiny
+    mean = total / columns.number(w).clamp(min=1)
+    floor = eps**2 * mean.mean(-1, keepdim=True) + torch.finfo(w.dtype).tiny
     return Wave(w, (context + floor).sqrt())
 
 

@@ -30,7 +30,7 @@ def intensity(z: Wave) -> Tensor:
 
 def magnitude(z: Wave) -> Tensor:
     """``|Z|``, (B, N, D), with the gradient 0 where Z is 0."""
-    return intensity(z).clamp(min=torch.finfo(z.real.dtype).tiny).sqrt()
+    return (intensity(z) + torch.finfo(z.real.dtype).tiny).sqrt()
 
 
 def phase(z: Wave) -> Tensor:

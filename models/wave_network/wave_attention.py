@@ -36,6 +36,7 @@ class WaveAttention(nn.Module):
         value = in_heads(self.value(h), self.config.heads)
         scale = (self.config.dim // self.config.heads) ** 0.5
         query, key = query.to(value.dtype), key.to(value.dtype)
+        key, value = columns.all_read(key), columns.all_read(value)
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=may_look(columns), scale=scale)
         return Layered(x + self.dropout(self.out(mixed.transpose(1, 2).flatten(2))))
 

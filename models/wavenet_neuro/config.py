@@ -28,21 +28,28 @@ class Config:
         shifts: distances of the learned diffusion, 1 .. `shifts`.
         transport: ``- a*d_dx(phi)`` with a trained speed per channel; it tells left from right.
         speed: spread of the speeds at the start.
-        reaction: ``"mlp"``, ``"bounded"``, ``"gradient"``, ``"contractive"``, ``"none"``, or kinetics by name.
+        reaction: ``"mlp"``, ``"bounded"``, ``"gradient"``, ``"contractive"``, ``"mean_field"`` (contractive too, and
+            every token feels the mean of its text), ``"none"``, or kinetics by name.
         expansion: width of the reaction's hidden layer, as a multiple of C.
         gain: factor on the usual initial weights of the reaction's last layer.
         slopes: the reaction of kind ``"mlp"`` sees ``d_dx(phi)`` too.
         norm: the reaction of kind ``"mlp"`` sees the field normalised over channels, at every position by itself.
         limit: largest rate of the bounded reaction.
+        margin: rate at which the reactions ``"contractive"`` and ``"mean_field"`` bring all states together at least,
+            1/time.
+        strength: rate at which they do so besides where they are saturated, 1/time; trained with ``"contractive"``.
         decay: where the trained rate k of ``- k*phi`` starts; 0: without the term.
         input: the text as ``"initial"`` state, as lasting ``"forcing"``, or as ``"both"``.
         stopping: ``"steps"`` (fixed), ``"time"`` (adaptive steps to a fixed time), ``"steady"`` (each text until it
             rests).
         duration: of the run, 0 for none; with ``"steady"`` the time after which a text gives up.
         steps: number of fixed steps; None: as many as stability asks for.
+        step: length of fixed steps with ``"steady"``; 0: adaptive ones.
         method: a scheme of the solver by name.
         tolerance: of adaptive steps, and with ``"steady"`` the rate below which a field rests.
         gradient: mode by name; ``"auto"``: direct, checkpointed or implicit, as `stopping` goes.
+        states: that ``gradient="checkpointed"`` keeps, so that its memory does not depend on the number of steps; None:
+            all of them while they take less than 64 MiB.
         ponder: weight of the length of the path to rest in the loss.
         causal: no position hears a later one.
         window: tokens back that a causal field hears in one step.
@@ -80,14 +87,18 @@ class Config:
     slopes: bool = False
     norm: bool = False
     limit: float = 1.0
+    margin: float = 0.5
+    strength: float = 1.0
     decay: float = 0.0
     input: str = "initial"
     stopping: str = "steps"
     duration: float = 2.0
     steps: int | None = 4
+    step: float = 0.0
     method: str = "euler"
     tolerance: float = 1e-3
     gradient: str = "auto"
+    states: int | None = 4
     ponder: float = 0.0
     causal: bool = False
     window: int = 1

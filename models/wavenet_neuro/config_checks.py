@@ -6,13 +6,16 @@ import math
 from typing import TYPE_CHECKING
 
 from fieldsolver.errors import OptionError, listing, nearest
+from fieldsolver.methods import adaptive_methods
 
 from .kinetics import KINETICS
+from .variants import VARIANTS
+from .variants.field_options import refuse_field_options
 
 if TYPE_CHECKING:
     from .config import Config
 
-REACTIONS = ("mlp", "bounded", "gradient", "contractive", "none")
+REACTIONS = ("mlp", "bounded", "gradient", "contractive", "mean_field", "none")
 CHOICES: dict[str, tuple[str, ...]] = {
     "positions": ("none", "sinusoidal", "learned"),
     "geometry": ("line", "hilbert", "raster"),
@@ -22,33 +25,31 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "input": ("initial", "forcing", "both"),
     "stopping": ("steps", "time", "steady"),
     "readout": ("mean", "max", "mean_max", "attention", "last", "tokens"),
+    "variant": ("field", *VARIANTS),
 }
 COUNTS = ("vocabulary", "classes", "embedding", "channels", "max_length", "shifts", "window")
-POSITIVE = ("expansion", "limit", "tolerance", "gain", "scale")
-NOT_NEGATIVE = ("diffusivity", "decay", "duration", "ponder", "speed", "hidden", "bigrams")
+POSITIVE = ("expansion", "limit", "margin", "strength", "tolerance", "gain", "scale")
+NOT_NEGATIVE = ("diffusivity", "decay", "duration", "ponder", "speed", "step", "hidden", "bigrams")
 
 
 def check(config: Config) -> None:
     """Raises `OptionError` for the first thing that cannot be."""
     _choices(config)
     _numbers(config)
-    _together(config)
+    refuse_field_options(config)
     if config.causal:
         _causal(config)
+    _together(config)
+    _stopping(config)
+    if config.reaction in KINETICS:
+        _kinetics(config)
 
 
 def _choices(config: Config) -> None:
-    choices = CHOICES if config.variant == "field" else {**CHOICES, "variant": _variants()}
-    for name, known in choices.items():
+    for name, known in CHOICES.items():
         value = getattr(config, name)
         if value not in known:
             raise OptionError(f"{name} is one of {listing(known)}; got {value!r}{nearest(str(value), known)}")
-
-
-def _variants() -> tuple[str, ...]:
-    from .variants import VARIANTS  # only then: they are models of their own
-
-    return ("field", *VARIANTS)
 
 
 def _numbers(config: Config) -> None:
@@ -64,6 +65,8 @@ def _numbers(config: Config) -> None:
     for name in ("dropout", "word_dropout", "head_dropout"):
         if not 0 <= getattr(config, name) < 1:
             raise OptionError(f"{name} is a share, at least 0 and below 1; got {getattr(config, name)!r}")
+    if config.states is not None and (not isinstance(config.states, int) or config.states < 1):
+        raise OptionError(f"states is a whole number, at least 1, or None for the solver's own; got {config.states!r}")
     if config.steps is not None and (not isinstance(config.steps, int) or config.steps < 1):
         raise OptionError(f"steps is a whole number, at least 1, or None for as many as needed; got {config.steps!r}")
 
@@ -74,14 +77,6 @@ def _together(config: Config) -> None:
             f"without projection the token vectors are the field: embedding={config.embedding} and "
             f"channels={config.channels} must be equal"
         )
-    if config.stopping == "steady" and config.input == "initial":
-        raise OptionError(
-            "a steady state forgets where it began, and the text with it; feed it with input='forcing' or 'both'"
-        )
-    if config.ponder and config.stopping != "steady":
-        raise OptionError("ponder weighs the way to rest, which only stopping='steady' goes; set ponder=0")
-    if config.duration == 0 and (config.input == "forcing" or config.stopping != "steps"):
-        raise OptionError("without time nothing is fed: duration=0 goes with input='initial' and stopping='steps'")
     if config.diffusion != "none" and config.diffusivity == 0:
         raise OptionError("diffusion needs a positive diffusivity; write diffusion='none' for a field without")
     if config.reaction == "bounded" and not config.decay:
@@ -90,8 +85,28 @@ def _together(config: Config) -> None:
         raise OptionError("learned diffusion has closed ends or none: boundary='neumann' or 'periodic'")
     if config.slopes and config.reaction != "mlp":
         raise OptionError(f"slopes are arguments of reaction='mlp', got reaction={config.reaction!r}")
-    if config.reaction in KINETICS:
-        _kinetics(config)
+    if config.reaction == "mean_field" and config.input == "initial":
+        raise OptionError("reaction='mean_field' hears the text as a source; write input='forcing' or 'both'")
+
+
+def _stopping(config: Config) -> None:
+    if config.stopping == "steady" and config.input == "initial":
+        raise OptionError(
+            "a steady state forgets where it began, and the text with it; feed it with input='forcing' or 'both'"
+        )
+    if config.ponder and config.stopping != "steady":
+        raise OptionError("ponder weighs the way to rest, which only stopping='steady' goes; set ponder=0")
+    if config.duration == 0 and (config.input == "forcing" or config.stopping != "steps"):
+        raise OptionError("without time nothing is fed: duration=0 goes with input='initial' and stopping='steps'")
+    if config.step and config.stopping != "steady":
+        raise OptionError("step is the length of fixed steps with stopping='steady'; elsewhere give steps and duration")
+    adaptive = config.stopping == "time" or (config.stopping == "steady" and not config.step)
+    if config.variant == "field" and adaptive and config.method not in adaptive_methods():
+        fixed = ", or fixed steps by step=0.25 or so" if config.stopping == "steady" else ""
+        raise OptionError(
+            f"stopping={config.stopping!r} chooses its steps by an error estimate, which method={config.method!r} has "
+            f"not; take method='bosh3' or another adaptive one{fixed}"
+        )
 
 
 def _kinetics(config: Config) -> None:
@@ -108,6 +123,11 @@ def _kinetics(config: Config) -> None:
 
 
 def _causal(config: Config) -> None:
+    if config.variant != "field":
+        if not VARIANTS[config.variant].causal:
+            causal = listing([name for name, one in VARIANTS.items() if one.causal])
+            raise OptionError(f"variant={config.variant!r} reads the future; of the variants {causal} do not")
+        return
     if config.stopping != "steps":
         raise OptionError(
             f"causal=True needs stopping='steps': the error norm of stopping={config.stopping!r} reads all positions, "
@@ -120,7 +140,6 @@ def _causal(config: Config) -> None:
             "learned diffusion, transport and slopes look both ways; causal=True goes with diffusion='channels', "
             "'matrix' or 'none'"
         )
-    if config.reaction in KINETICS:
-        raise OptionError(f"kinetics spread both ways; causal=True needs reaction= one of {listing(REACTIONS)}")
-    if config.variant != "field":
-        raise OptionError(f"variant={config.variant!r} has no causal form; write variant='field'")
+    if config.reaction in (*KINETICS, "mean_field"):
+        local = listing([name for name in REACTIONS if name != "mean_field"])
+        raise OptionError(f"reaction={config.reaction!r} hears both sides; causal=True needs one of {local}")

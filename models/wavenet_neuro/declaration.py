@@ -14,7 +14,7 @@ from .config import Config
 from .kinetics import KINETICS
 from .padding import CLOSED, INSIDE, TILTS
 from .places import Place
-from .reactions import BoundedReaction, GradientReaction, Perceptron
+from .reactions import BoundedReaction, GradientReaction, MeanFieldReaction, Perceptron, TextMean
 from .spread import CrossDiffusion, LearnedSpread
 
 FORCING = "I"
@@ -41,14 +41,21 @@ def text_of(config: Config, *, padded: bool = False) -> str:
     if config.decay:
         terms.append("- k*phi")
     if config.reaction != "none":
-        terms.append("react(" + ", ".join(["phi", *(slopes if config.slopes else ())]) + ")")
-    if config.input != "initial":
+        terms.append("react(" + ", ".join(["phi", *_heard(config, slopes)]) + ")")
+    if config.input != "initial" and config.reaction != "mean_field":
         terms.append(FORCING)
     rate = " + ".join(terms).replace("+ -", "-") if terms else "0*phi"
     if not padded:
         return f"dphi/dt = {rate}"
     held = f" - (1 - {INSIDE})*phi" if config.stopping == "steady" else ""  # a root has to be isolated there too
     return f"dphi/dt = {inside}({rate}){held}"
+
+
+def _heard(config: Config, slopes: list[str]) -> list[str]:
+    """What the reaction hears besides the field."""
+    if config.reaction == "mean_field":
+        return [f"share(phi, {INSIDE})", FORCING]
+    return slopes if config.slopes else []
 
 
 def uses_mask(config: Config) -> bool:
@@ -74,7 +81,12 @@ def modules_of(config: Config) -> dict[str, nn.Module]:
     elif config.reaction == "gradient":
         modules["react"] = GradientReaction(config.channels, hidden)
     elif config.reaction == "contractive":
-        modules["react"] = fs.nn.Contractive(config.channels, hidden=(hidden,), margin=0.5)
+        modules["react"] = fs.nn.Contractive(
+            config.channels, hidden=(hidden,), margin=config.margin, strength=config.strength
+        )
+    elif config.reaction == "mean_field":
+        modules["share"] = fs.Nonlocal(TextMean())
+        modules["react"] = MeanFieldReaction(config.channels, hidden, margin=config.margin, strength=config.strength)
     return modules
 
 
@@ -132,7 +144,7 @@ def _in(text: str, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _called(config: Config) -> tuple[str, ...]:
-    return _in(text_of(config), ("spread", "react"))
+    return _in(text_of(config), ("spread", "share", "react"))
 
 
 def _parameters(config: Config, place: Place, text: str) -> dict[str, Any]:

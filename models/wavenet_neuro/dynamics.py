@@ -90,7 +90,7 @@ class FieldDynamics(nn.Module):
         there = torch.arange(count, device=features.device) < lengths.unsqueeze(1)
         inside = where.spread(there.unsqueeze(-1))
         source = where.spread(features[:, :count])
-        start = torch.zeros_like(source) if self.config.input == "forcing" else self._at_start(source)
+        start = self._at_start(torch.zeros_like(source) if self.config.input == "forcing" else source)
         return self._layer_on(where, inside[:, 0]), where, self._inputs(source, inside), start
 
     def _layer_on(self, where: Place, inside: Tensor) -> Layer:
@@ -129,20 +129,25 @@ class FieldDynamics(nn.Module):
         config = self.config
         check = "off" if padded or config.transport else "refuse"
         options: dict[str, Any] = {"inputs": fed(config, padded=padded), "method": config.method, "check": check}
+        gradient = self._gradient()
         if config.stopping == "steps":
             dt = config.duration / self.steps if self.steps else None
-            gradient = "direct" if config.gradient == "auto" else config.gradient
             return fs.nn.FieldLayer(equation, duration=config.duration, dt=dt, gradient=gradient, **options)
         options |= {"rtol": config.tolerance, "atol": config.tolerance}
         if config.stopping == "time":
-            gradient = "checkpointed" if config.gradient == "auto" else config.gradient
             return fs.nn.FieldLayer(equation, duration=config.duration, gradient=gradient, **options)
         until = fs.SteadyState(
             atol=config.tolerance, rtol=config.tolerance, max_time=config.duration,
             ponder=self._ponders,
         )  # fmt: skip
-        gradient = "implicit" if config.gradient == "auto" else config.gradient
-        return fs.nn.SteadyFieldLayer(equation, until=until, gradient=gradient, **options)
+        dt = config.step or None
+        return fs.nn.SteadyFieldLayer(equation, until=until, dt=dt, gradient=gradient, **options)
+
+    def _gradient(self) -> str | fs.gradients.GradientMode:
+        """The mode that was asked for, or the usual one."""
+        usual = {"steps": "direct", "time": "checkpointed", "steady": "implicit"}[self.config.stopping]
+        mode = usual if self.config.gradient == "auto" else self.config.gradient
+        return fs.gradients.Checkpointed(states=self.config.states) if mode == "checkpointed" else mode
 
     @property
     def _ponders(self) -> bool:
@@ -160,7 +165,7 @@ class FieldDynamics(nn.Module):
         return dict(zip(carriers, pieces, strict=True)) | {name: value.to(source) for name, value in where.items()}
 
     def _at_start(self, source: Tensor) -> Tensor:
-        """Concentrations cannot be negative."""
+        """Concentrations cannot be negative, and some rates divide by them."""
         known = KINETICS.get(self.config.reaction)
         return softplus(source) if known is not None and known.positive else source
 
@@ -180,7 +185,7 @@ class FieldDynamics(nn.Module):
             return 0
         with torch.no_grad():
             inputs = {name: torch.zeros(1, *self.layer.inputs.shapes[name]) for name in fed(self.config)}
-            start = self._at_start(torch.zeros(1, *self.equation.state_shape))
+            start = torch.ones(1, *self.equation.state_shape)  # some kinetics divide by the state
             arguments = (inputs, start) if inputs else (start,)
             return int(_solved(self.layer, *arguments).stats.nfev.max())
 

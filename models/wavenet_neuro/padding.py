@@ -7,7 +7,8 @@ instead (nothing passes), an absorbing one for -phi (zero on the face). The diff
     slope:         d_dx(phi) + tilt*phi,          tilt = s (face ahead - face behind)/2
 
 with s = 1 for closed and s = -1 for absorbing ends. The factor `inside` keeps empty cells at zero. This is
-``fs.FieldEquation(mask=)`` with a third of its cost, and as inputs of one equation for all batches.
+``fs.FieldEquation(mask=)`` as inputs of one equation for all batches, in about three quarters of the time (25 to 34 ms
+for a forward and a backward pass of 32 texts of 128 to 256 tokens, 32 channels, 2 steps, on one thread).
 """
 
 from __future__ import annotations

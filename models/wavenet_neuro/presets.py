@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fieldsolver.models.parts import Preset, Training
 
 _FIELD = {
     "transport": True, "norm": True, "expansion": 1.0, "gain": 0.1, "duration": 1.0, "steps": 2,
-    "readout": "mean_max", "skip": True, "hidden": 0, "projection": False, "bigrams": 131_072, "dropout": 0.2,
-    "word_dropout": 0.3, "head_dropout": 0.5,
+    "readout": "mean_max", "skip": True, "hidden": 0, "projection": False, "embedding": 32, "channels": 32,
+    "bigrams": 131_072, "dropout": 0.2, "word_dropout": 0.3, "head_dropout": 0.5,
 }  # fmt: skip
 _RESTING = {
-    "reaction": "contractive", "input": "forcing", "stopping": "steady", "duration": 200.0, "method": "bosh3",
-    "tolerance": 0.03, "transport": True, "readout": "mean_max", "embedding": 32, "channels": 32,
-    "word_dropout": 0.3, "head_dropout": 0.5,
+    "reaction": "mean_field", "margin": 0.25, "strength": 2.0, "input": "forcing", "stopping": "steady",
+    "duration": 200.0, "step": 0.25, "tolerance": 0.03, "transport": True, "readout": "mean_max", "embedding": 32,
+    "channels": 32, "bigrams": 131_072, "word_dropout": 0.3, "head_dropout": 0.5, "hidden": 0,
 }  # fmt: skip
 
 PRESETS: dict[str, Preset] = {
@@ -29,15 +31,17 @@ PRESETS: dict[str, Preset] = {
         },
     ),
     "imdb": Preset(
-        "for IMDB on two cores: a bag of words and pairs, corrected by two steps of the field; see `TRIED`", _FIELD
+        "for IMDB on two cores: a bag of words and pairs beside two steps of the field; see `TRIED`", _FIELD
     ),
     "imdb_full": Preset(
         "a wider field for a GPU; not measured here", {**_FIELD, "embedding": 256, "channels": 256, "steps": 8}
     ),
-    "adaptive": Preset("every text runs until it rests, which is certain at any weights; implicit gradient", _RESTING),
+    "adaptive": Preset(
+        "every text runs until it rests, which is certain at any weights, in a time of its own", _RESTING
+    ),
     "fixed": Preset(
         "the dynamics of `adaptive` for a fixed time in fixed steps, with about as many evaluations",
-        {**_RESTING, "stopping": "steps", "duration": 4.0, "steps": 8},
+        {**_RESTING, "stopping": "steps", "step": 0.0, "duration": 4.0, "steps": 16},
     ),
     "diffusion_only": Preset("the ablation without a reaction", {**_FIELD, "reaction": "none"}),
     "reaction_only": Preset(
@@ -45,23 +49,45 @@ PRESETS: dict[str, Preset] = {
     ),
     "zero_dynamics": Preset(
         "the ablation without time: a bag of token vectors",
-        {**_FIELD, "duration": 0.0, "diffusion": "none", "transport": False, "reaction": "none"},
+        {**_FIELD, "duration": 0.0, "diffusion": "none", "transport": False, "reaction": "none", "skip": False},
     ),
     "causal": Preset(
         "answers at every token from the past alone", {"causal": True, "window": 4, "readout": "tokens", "norm": True}
     ),
     "gradient_flow": Preset(
         "downhill in a trained potential: the energy falls, the field comes to rest",
-        {**_RESTING, "reaction": "gradient", "transport": False},
+        {**_RESTING, "reaction": "gradient", "transport": False, "method": "bosh3", "step": 0.0},
     ),
 }
 
-_QUICK = Training(learning_rate=6e-4, embedding_rate=10.0, epochs=3)
+_IMDB = Training(learning_rate=3e-4, embedding_rate=33.0, epochs=3, batch=64, max_length=400, schedule="linear")
+_RESTED = Training(learning_rate=2e-3, embedding_rate=5.0, epochs=3, batch=64, schedule="linear")
+_BAG = replace(_IMDB, learning_rate=2e-3, embedding_rate=5.0)
 _AS_PUBLISHED = Training(learning_rate=1e-3, vocabulary=20_000, lazy_embeddings=False, weight_decay=0.0, epochs=10)
-TRAINING: dict[str, Training] = {**dict.fromkeys(PRESETS, _QUICK), "original": _AS_PUBLISHED}
+TRAINING: dict[str, Training] = {
+    **dict.fromkeys(PRESETS, _IMDB),
+    **dict.fromkeys(("adaptive", "fixed", "gradient_flow"), _RESTED),
+    "zero_dynamics": _BAG,
+    "original": _AS_PUBLISHED,
+}
 """By preset; what the source document's implementation did stands with `original`."""
 
 TRIED: tuple[tuple[str, float], ...] = (
+    ("zero_dynamics, E 64, 524288 pairs, rate 0.001, embeddings times 5, 3 epochs, 74 s", 0.8950),
+    ("zero_dynamics, E 32, 524288 pairs, rate 0.002, embeddings times 5, 4 epochs, 66 s", 0.9074),
+    ("zero_dynamics, E 32, 131072 pairs, the same, 3 epochs, 45 s", 0.9034),
+    ("2 steps, E 32, 524288 pairs, rate 0.002, embeddings times 5, 3 epochs, loss 0.05 at the end, 128 s", 0.8978),
+    ("2 steps, E 32, 524288 pairs, rate 0.0003, embeddings times 33, 3 epochs, 126 s", 0.9018),
+    ("2 steps, E 32, 131072 pairs, the same: preset `imdb`, 113 s", 0.9014),
+    ("the same, best of 4 epochs, 144 s", 0.8998),
+)
+"""Validation accuracy (2,485 reviews) after training on the other 22,392 of IMDB's train split, one seed.
+
+The standard error is 0.006. Seconds are those of one thread; 400 tokens, batches of 64, rates fall along a line. With
+the same tables the field is where the bag is: the dynamics cost time and have not been seen to help.
+"""
+
+TRIED_ON_A_TENTH: tuple[tuple[str, float], ...] = (
     ("4 steps, duration 2, input both, gain 1, mean and max, hidden 32, rate 0.003, 6 epochs", 0.7924),
     ("zero_dynamics, without pairs, rate 0.003, 6 epochs", 0.8217),
     ("zero_dynamics with pairs, rate 0.003, 6 epochs", 0.8350),

@@ -35,7 +35,7 @@ def evolve(one, values, mask):
 @pytest.mark.parametrize("boundary", ["neumann", "dirichlet", "periodic"])
 @pytest.mark.parametrize("geometry", GEOMETRIES)
 def test_padding_is_a_mask_of_the_equation(geometry, boundary):
-    """The fed terms say the same as ``FieldEquation(mask=)``: the specification, three times as slow."""
+    """The fed terms say the same as ``FieldEquation(mask=)``: the specification."""
     one = dynamics(geometry=geometry, boundary=boundary, transport=True, slopes=True, decay=0.2, diffusivity=0.3)
     size = 11 if geometry == "line" else 4
     where = place(one.config, size)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from fieldsolver.gradients.discrete.checkpoints import CheckpointRecorder
 from fieldsolver.models.wavenet_neuro import Config, FieldDynamics
 
 REST = {"reaction": "contractive", "input": "forcing", "stopping": "steady", "duration": 200.0, "method": "bosh3"}
@@ -56,19 +57,33 @@ def test_gradient_of_checkpointed_steps_agrees_with_differences():
     assert (exact * direction).sum().item() == pytest.approx(numeric, rel=1e-5)
 
 
-def saved_states(gradient, steps):
-    """Tensors of the size of a state that the backward pass of so many steps keeps."""
-    one = dynamics(steps=steps, duration=0.05 * steps, gradient=gradient, norm=False)
+def states_kept(monkeypatch, steps, **changes):
+    """The most states that the solver keeps at a time for the backward pass of so many steps."""
+    recorders, made = [], CheckpointRecorder.__init__
+
+    def watched(self, *arguments):
+        recorders.append(self)
+        made(self, *arguments)
+
+    monkeypatch.setattr(CheckpointRecorder, "__init__", watched)
+    one = dynamics(steps=steps, duration=0.05 * steps, gradient="checkpointed", **changes)
     values, mask = texts(1, 32)
-    kept = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda x: (kept.append(x.numel()), x)[1], lambda x: x):
-        one(values, mask)
-    return sum(size >= 3 * 32 for size in kept)
+    one(values, mask).features.sum().backward()
+    return max(recorder.peak for recorder in recorders)
 
 
-def test_memory_of_checkpoints_does_not_depend_on_evaluations():
-    assert saved_states("direct", 80) > 1.8 * saved_states("direct", 40)  # the count counts
-    assert saved_states("checkpointed", 80) == saved_states("checkpointed", 40)
+@pytest.mark.parametrize("stopping", [{}, {"stopping": "time", "method": "bosh3", "tolerance": 1e-6}])
+def test_memory_of_checkpoints_does_not_depend_on_evaluations(monkeypatch, stopping):
+    counts = [states_kept(monkeypatch, steps, **stopping) for steps in (4, 16, 64)]
+    assert counts == [4, 4, 4]
+    without = [states_kept(monkeypatch, n, **stopping, states=None) for n in (4, 64)]
+    assert without[1] > 2 * without[0]  # the count counts
+
+
+def test_few_checkpoints_give_the_same_gradient():
+    few, many = (gradients(dynamics(steps=20, gradient="checkpointed", states=states)) for states in (2, None))
+    for one, other in zip(few[1], many[1], strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
 
 
 def test_the_ponder_cost_has_a_gradient_and_shortens_the_way():

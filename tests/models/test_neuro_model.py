@@ -63,7 +63,7 @@ def test_kit_of_fixed_steps(name):
 @pytest.mark.parametrize("preset", ["adaptive", "gradient_flow", "time"])
 def test_adaptive_steps_know_neither_padding_nor_neighbours(preset):
     changes = {"tolerance": 1e-2}
-    changes |= {"stopping": "time", "duration": 1.0, "input": "both"} if preset == "time" else {}
+    changes |= {"stopping": "time", "step": 0.0, "method": "bosh3", "duration": 1.0} if preset == "time" else {}
     one = model("adaptive" if preset == "time" else preset, **changes)
     example = testing.Example(tokens(2, 7), "B T -> B K", vocabulary=11, mask="mask")
     testing.check_padding(one, example).assert_pass()

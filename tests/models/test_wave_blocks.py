@@ -13,7 +13,7 @@ from torch import Tensor
 from fieldsolver.errors import OptionError
 from fieldsolver.models.catalogue import build
 from fieldsolver.models.wave_network import Columns, Config, WaveNetwork, plots, represent
-from fieldsolver.models.wave_network.continuous import ContinuousWave
+from fieldsolver.models.wave_network.continuous import KEPT, ContinuousWave
 from fieldsolver.models.wave_network.embedding import sinusoids
 from fieldsolver.models.wave_network.readouts import PhaseSensitive
 from fieldsolver.models.wave_network.superposition import interference, mixture, modulation, normalised
@@ -31,12 +31,12 @@ def vectors() -> tuple[Tensor, Columns]:
 
 def config(**changes) -> Config:
     torch.manual_seed(0)
-    return Config(**{"vocabulary": 9, "classes": 2, "dim": D, "heads": 2, **changes})
+    return Config(**{"vocabulary": 9, "classes": 2, "dim": D, **changes})
 
 
 def test_wave_attention_looks_where_waves_interfere() -> None:
     """The formula with complex numbers, head by head and token by token."""
-    block = WaveAttention(config()).double()
+    block = WaveAttention(config(blocks="wave_attention", heads=2)).double()
     x, columns = vectors()
     h = block.norm(x)
     query, key = (as_complex(represent(linear(h), columns)) for linear in (block.query, block.key))
@@ -57,7 +57,7 @@ def test_wave_attention_looks_where_waves_interfere() -> None:
 def test_continuous_depth_moves_as_the_block_says(mode: str) -> None:
     """The first moment of the declared equation, against the waves of the closed form."""
     short = 1e-5
-    block = ContinuousWave(config(mode=mode, duration=short, steps=1)).double()
+    block = ContinuousWave(config(blocks="continuous", mode=mode, duration=short, steps=1)).double()
     x, columns = vectors()
     one, other = (represent(linear(x), columns, eps=1e-3) for linear in (block.first, block.second))
     if mode == "learnable":
@@ -73,11 +73,11 @@ def test_continuous_depth_moves_as_the_block_says(mode: str) -> None:
 
 def test_the_continuous_form_follows_its_weights_to_another_precision() -> None:
     """The layer of each length is kept; one that was made for other numbers must not be."""
-    block = ContinuousWave(config())
+    block = ContinuousWave(config(blocks="continuous"))
     x, columns = vectors()
     block(x.float(), columns)
     assert list(block._layers) == [N]
-    used, fresh = block.double(), ContinuousWave(config()).double()
+    used, fresh = block.double(), ContinuousWave(config(blocks="continuous")).double()
     assert not used._layers  # their tables do not move to another device with the block
     fresh.load_state_dict(used.state_dict())
     assert torch.equal(used(x, columns).x, fresh(x, columns).x)
@@ -86,9 +86,16 @@ def test_the_continuous_form_follows_its_weights_to_another_precision() -> None:
     assert (used(x, columns).x - fresh(x, columns).x).abs().max() > 1e-3
 
 
+def test_the_layers_of_the_last_lengths_are_kept() -> None:
+    block = ContinuousWave(config(blocks="continuous"))
+    for length in range(2, KEPT + 4):
+        block.layer(length)
+    assert list(block._layers) == list(range(4, KEPT + 4))
+
+
 def test_no_token_of_the_continuous_form_runs_away() -> None:
     """The drive is bounded by the norms of its last map, so |w| stays below that over the decay."""
-    block = ContinuousWave(config(duration=20.0, steps=80)).double()
+    block = ContinuousWave(config(blocks="continuous", duration=20.0, steps=80)).double()
     x, columns = vectors()
     with torch.no_grad():
         end = block(30 * x, columns).x[columns.mask].abs().amax(0)

@@ -30,7 +30,7 @@ class Written(TorchDispatchMode):
 def slopes(preset: str, **changes) -> tuple[float, float]:
     """Of the numbers written and of the products, over the length, in doubly logarithmic scales."""
     torch.manual_seed(0)
-    model = build("wave_network", preset, vocabulary=30, dim=8, heads=2, bigrams=50, **changes).eval()
+    model = build("wave_network", preset, vocabulary=30, dim=8, bigrams=50, **changes).eval()
     written, products = [], []
     for length in LENGTHS:
         ids = torch.ones(1, length, dtype=torch.int64)

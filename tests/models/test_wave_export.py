@@ -18,7 +18,7 @@ EXPORTED = ("small", "best", "deep", "learnable", "phase", "attention", "hybrid"
 def network(preset: str) -> tuple[TextModel, Tensor, Tensor]:
     torch.manual_seed(0)
     bigrams = 50 if preset == "best" else 0
-    model = build("wave_network", preset, vocabulary=40, dim=16, heads=2, bigrams=bigrams).eval()
+    model = build("wave_network", preset, vocabulary=40, dim=16, bigrams=bigrams).eval()
     ids = torch.randint(2, 40, (3, 11), generator=torch.Generator().manual_seed(0))
     return model, ids, torch.arange(11) < torch.tensor([[11], [4], [1]])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -16,18 +17,20 @@ from fieldsolver.models.wave_network import PRESETS, TRAINING, Columns, Config, 
 from fieldsolver.models.wave_network.wave import Wave, as_wave
 
 VOCABULARY = 17
-SMALL = {"vocabulary": VOCABULARY, "classes": 3, "dim": 8, "heads": 2, "steps": 2}
+SMALL = {"vocabulary": VOCABULARY, "classes": 3, "dim": 8}
 QUICK = ("small", "best", "continuous")
 
 
 def network(preset: str | None = None, seed: int = 0, **changes) -> TextModel:
     torch.manual_seed(seed)
-    return build("wave_network", preset, **{**SMALL, **few_pairs(preset), **changes}).eval()
+    return build("wave_network", preset, **{**SMALL, **made_small(preset), **changes}).eval()
 
 
-def few_pairs(preset: str | None) -> dict[str, int]:
-    """A small table for presets that have one."""
-    return {"bigrams": 13} if preset and PRESETS[preset].changes.get("bigrams") else {}
+def made_small(preset: str | None) -> dict[str, int]:
+    """A small table of pairs for presets that have one, few steps for those that take steps."""
+    given = PRESETS[preset].changes if preset else {}
+    steps = given.get("blocks") in (("nls",), ("continuous",))
+    return {**({"bigrams": 13} if given.get("bigrams") else {}), **({"steps": 2} if steps else {})}
 
 
 def texts(*lengths: int, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -68,6 +71,19 @@ def test_padding_changes_nothing(preset: str) -> None:
             padded = model(longer, torch.cat([mask, torch.zeros(2, more, dtype=torch.bool)], 1))
             compared = padded if padded.dim() == 2 else padded[:, :6][mask]
             torch.testing.assert_close(compared, alone if alone.dim() == 2 else alone[mask], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_padding_before_and_between_tokens_changes_nothing(preset: str) -> None:
+    model = network(preset)
+    ids, _ = texts(5)
+    places = torch.tensor([2, 3, 6, 8, 9])
+    spread = torch.randint(VOCABULARY, (1, 11), generator=torch.Generator().manual_seed(1))
+    spread[:, places] = ids
+    mask = torch.zeros(1, 11, dtype=torch.bool).index_fill(1, places, True)
+    with torch.no_grad():
+        alone, found = model(ids), model(spread, mask)
+    torch.testing.assert_close(found if found.dim() == 2 else found[:, places], alone, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -140,7 +156,19 @@ SWITCHES = [
     ("continuous", {"duration": 2.0}),
     ("continuous", {"steps": 1}),
     ("continuous", {"mode": "interference"}),
+    ("re_im", {"readout": "phase"}),
+    ("re_im", {"blocks": "wave, mlp"}),
+    ("re_im", {"bigrams": 0}),
+    ("hybrid", {"heads": 2}),
+    ("mean_pool", {"expansion": 3}),
 ]
+ELSEWHERE = {"vocabulary", "classes", "dim", "head", "dropout", "embedding_dropout", "word_dropout", "phase_diversity"}
+"""Options of other tests: sizes, heads, and those of training alone."""
+
+
+def test_no_option_is_forgotten_among_the_switches() -> None:
+    tried = {name for _, change in SWITCHES for name in change}
+    assert tried | ELSEWHERE == {field.name for field in dataclasses.fields(Config)}
 
 
 @pytest.mark.parametrize(("preset", "change"), SWITCHES)
@@ -252,7 +280,10 @@ def test_the_linear_control_is_linear() -> None:
         ({"conserve": True, "mode": "learnable"}, "keep one"),
         ({"readout": "abs", "normalise": True}, "is 1 everywhere"),
         ({"readout": "abs", "conserve": True}, "would not see the second wave"),
-        ({"phase_diversity": 0.1, "blocks": ("mlp",)}, "there is none; set it to 0"),
+        ({"phase_diversity": 0.1, "blocks": ("mlp",)}, "phase_diversity=0.1 changes nothing without a block 'wave'"),
+        ({"amplitude": "rms", "blocks": ("continuous",)}, "'wave' or 'wave_attention' or 'nls', and there is none"),
+        ({"steps": 8}, "leave it at 4"),
+        ({"position_scale": 1.0}, "changes nothing with positions='none'"),
     ],
 )
 def test_configurations_without_sense_are_refused_in_a_sentence(change: dict[str, object], said: str) -> None:
@@ -271,5 +302,5 @@ def test_every_preset_says_how_it_is_trained() -> None:
     assert (TRAINING["paper"].learning_rate, TRAINING["paper"].vocabulary, TRAINING["paper"].epochs) == (
         1e-3,
         30_522,
-        4,
+        2,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -10,7 +12,7 @@ from fieldsolver import testing
 from fieldsolver.errors import OptionError, StateError
 from fieldsolver.models.catalogue import build
 from fieldsolver.models.wave_network import Config, WaveNetwork
-from fieldsolver.models.wave_network.generation import IGNORED, generate, joined, token_loss
+from fieldsolver.models.wave_network.generation import IGNORED, generate, joined, read_on, token_loss
 from fieldsolver.models.wave_network.modalities import ImagePatches, SoundFrames, WaveClassifier
 from fieldsolver.models.wave_network.pretraining import adopt, masked_batch, pretrain
 
@@ -82,6 +84,41 @@ def test_generation_needs_a_causal_network_and_something_to_begin_with() -> None
         generate(network("causal"), torch.tensor([[3]]), 1)
     with pytest.raises(StateError, match="N at least 1"):
         generate(network("causal"), torch.zeros(1, 0, dtype=torch.int64), 1, temperature=0.0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"forgetting": 1.0, "amplitude": "norm", "normalise": True},
+        {"mode": "learnable", "positions": "sinusoidal", "bigrams": 50},
+        {"mode": "interference", "conserve": True},
+        {"blocks": "wave, attention, wave_attention, mlp"},
+    ],
+    ids=["causal", "norm", "learnable", "conserving", "hybrid"],
+)
+def test_a_text_in_pieces_is_answered_like_the_whole(changes: dict[str, Any]) -> None:
+    model = network("causal", vocabulary=30, **changes).double().eval()
+    ids = torch.randint(1, 30, (3, 17), generator=draws())
+    memory, found = None, []
+    for piece in ids.split([5, 1, 1, 7, 1, 1, 1], 1):
+        logits, memory = read_on(model, piece, memory)
+        found.append(logits)
+    torch.testing.assert_close(torch.cat(found, 1), model(ids), rtol=1e-12, atol=1e-13)
+    written = generate(model, ids[:, :4], 6, temperature=0.0)
+    for place in range(4, 10):
+        assert torch.equal(written[:, place], model(written[:, :place])[:, -1, 1:].argmax(-1) + 1)
+
+
+def test_waves_remember_as_much_of_a_long_text_as_of_a_short_one() -> None:
+    model = network("causal")
+    _, short = read_on(model, torch.full((1, 2), 3))
+    _, long = read_on(model, torch.full((1, 200), 3))
+    assert [one.shape for one in short.kept] == [one.shape for one in long.kept]
+    with pytest.raises(OptionError, match="causal=True"):
+        read_on(network("masked"), torch.tensor([[3]]))
+    with pytest.raises(StateError, match="N at least 1"):
+        read_on(model, torch.zeros(1, 0, dtype=torch.int64))
 
 
 def test_tokens_are_hidden_in_the_shares_of_the_source() -> None:

@@ -2,6 +2,7 @@
 
 from .bounded import BoundedReaction
 from .gradient import GradientReaction
+from .mean_field import MeanFieldReaction, TextMean
 from .perceptron import Perceptron
 
-__all__ = ["BoundedReaction", "GradientReaction", "Perceptron"]
+__all__ = ["BoundedReaction", "GradientReaction", "MeanFieldReaction", "Perceptron", "TextMean"]

@@ -9,7 +9,8 @@ from fieldsolver.errors import OptionError, listing
 
 FIELD_ONLY = (
     "geometry", "boundary", "diffusion", "diffusivity", "shifts", "transport", "speed", "reaction", "expansion", "gain",
-    "slopes", "norm", "limit", "decay", "input", "stopping", "method", "tolerance", "gradient", "ponder", "window",
+    "slopes", "norm", "limit", "margin", "strength", "decay", "input", "stopping", "step", "method", "tolerance",
+    "gradient", "states", "ponder", "window",
 )  # fmt: skip
 
 
