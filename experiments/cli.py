@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 
 from fieldsolver.errors import FieldSolverError
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+NO_ROOM = {getattr(errno, name) for name in ("ENOSPC", "EDQUOT", "EFBIG") if hasattr(errno, name)}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code.
 
-    0: done; 1: a `FieldSolverError`, printed as its sentence (``--debug`` shows where); 2: wrong usage; 130: Ctrl-C.
+    0: done; 1: a `FieldSolverError` or a full disk, printed as a sentence (``--debug`` shows where); 2: wrong usage;
+    130: Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
@@ -32,6 +35,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:  # `fieldsolver list | head`
         sys.stderr.close()
+        return FAILED
+    except OSError as error:
+        if debug or error.errno not in NO_ROOM:
+            raise
+        print(
+            f"fieldsolver: {error.strerror}; make room and repeat the command, a training run with --resume: files "
+            "written so far are complete",
+            file=sys.stderr,
+        )
         return FAILED
 
 

@@ -64,13 +64,17 @@ def compare(
     from .compare.requested import compare_models, requested_study
     from .compare.tables import pairs_table, results_table
 
-    given = {"epochs": epochs, "budget-tokens": budget_tokens, "budget-seconds": budget_seconds}
-    chosen = {name: value for name, value in given.items() if value is not None} or {"epochs": 3}
-    budget = Budget(epochs, budget_tokens, budget_seconds) if any(given.values()) else Budget(epochs=3)
+    if epochs is budget_tokens is budget_seconds is None:
+        epochs = 3
+    budget = Budget(epochs, budget_tokens, budget_seconds)
     options = {} if max_length is None else {"max_length": max_length}
     study = requested_study(models, data, seeds, budget, fraction=fraction, options=options)
     running = _running(workers, cluster, minutes)
-    spoken = " ".join(f"--{name} {value}" for name, value in chosen.items())
+    said = {
+        "epochs": epochs, "budget-tokens": budget_tokens, "budget-seconds": budget_seconds,
+        "fraction": None if fraction == 1 else fraction, "max-length": max_length,
+    }  # fmt: skip
+    spoken = " ".join(f"--{name} {value}" for name, value in said.items() if value is not None)
     command = f"fieldsolver compare {' '.join(models)} --data {data} --seeds {seeds} {spoken}"
     outcome, page = compare_models(study, writable_folder(out), writable_folder(cells, "--cells"), running, command)
     print("\n".join([*results_table(outcome, data), "", *pairs_table(outcome), "", str(page)]))
@@ -90,7 +94,7 @@ def reproduce(
 
     Args:
         name: wave_network or wavenet_neuro.
-        quick: a short form of about three minutes; its numbers are those of a short run.
+        quick: a short form of about three minutes; its numbers are those of a short run, and its page is NAME_quick.md.
         out: folder for the page, its figures, NAME_cells.csv and NAME.nc.
         cells: folder of finished runs, which are never repeated.
         workers: processes, one thread each; as many as the machine has cores.
@@ -110,4 +114,4 @@ def _running(workers: int | None, cluster: str | None, minutes: float | None) ->
     if minutes is not None and not minutes > 0:
         raise OptionError(f"--minutes is positive, got {minutes:g}")
     until = None if minutes is None else time.time() + 60 * minutes
-    return Running(workers or os.cpu_count() or 1, cluster, until)
+    return Running(os.cpu_count() or 1 if workers is None else workers, cluster, until)

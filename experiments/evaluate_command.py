@@ -10,16 +10,21 @@ import tyro
 from fieldsolver.errors import FileFormatError, OptionError
 
 if TYPE_CHECKING:
+    from .data import TextData
     from .training.loaded_run import LoadedRun
+    from .training.text_run import TextRun
 
 Run = Annotated[Path, tyro.conf.arg(metavar="RUN")]
+NO_TEXT = ("\0",)
+"""No command line can hold it: None would be what ``--text None`` says."""
+Texts = Annotated[tuple[str, ...], tyro.conf.arg(metavar="TEXT ...", help_behavior_hint="")]
 SHOWN = 60
 
 
 def evaluate(
     run: Run,
     data: str | None = None,
-    text: tuple[str, ...] = (),
+    text: Texts = NO_TEXT,
     file: Path | None = None,
     device: str = "cpu",
 ) -> int:
@@ -34,11 +39,14 @@ def evaluate(
     """
     from .training.loaded_run import load_run
 
-    if (data is not None) + bool(text) + (file is not None) > 1:
+    texts = None if text == NO_TEXT else list(text)
+    if sum(one is not None for one in (data, texts, file)) > 1:
         raise OptionError("--data, --text and --file exclude one another; give one of them")
+    if texts == []:
+        raise OptionError("--text came without a text; give one in quotes, or several")
     loaded = load_run(run, device)
-    texts = _lines(file) if file is not None else list(text)
-    for line in _answers(loaded, texts) if texts else _scores(loaded, data):
+    texts = texts if file is None else _lines(file)
+    for line in _scores(loaded, data) if texts is None else _answers(loaded, texts):
         print(line)
     return 0
 
@@ -48,16 +56,24 @@ def _scores(loaded: LoadedRun, name: str | None) -> list[str]:
     from .text import encode_split
     from .training import evaluate_split
 
-    data = load_text(name or loaded.run.data, validation=loaded.run.validation)
+    run = loaded.run
+    data = load_text(name or run.data, validation=run.validation)
     if len(data.classes) != len(loaded.classes):
         raise OptionError(
             f"{data.name} has {len(data.classes)} classes, the model knows {len(loaded.classes)}: "
             f"{', '.join(loaded.classes)}"
         )
-    split = encode_split(loaded.tokeniser, data.test, loaded.run.max_length)
+    split = encode_split(loaded.tokeniser, data.test, run.max_length)
     found = evaluate_split(loaded.model, split, classes=len(loaded.classes))
-    head = f"{loaded.run.model} on the test split of {data.name}, {len(split):,} texts; {data.note}"
+    head = f"{run.model} on the test split of {data.name}, {len(split):,} texts; {_note(run, data)}"
     return [head, *(f"{key:<12}{value:.4f}" for key, value in found.items())]
+
+
+def _note(run: TextRun, data: TextData) -> str:
+    """Of the training rows only where they are of the same data set."""
+    if data.name == run.data:
+        return data.part(run.fraction).note
+    return "; ".join(one for one in (data.caveat, f"trained on {run.data}", data.tested) if one)
 
 
 def _answers(loaded: LoadedRun, texts: list[str]) -> list[str]:
@@ -79,11 +95,12 @@ def _answers(loaded: LoadedRun, texts: list[str]) -> list[str]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        # Not splitlines, which ends lines at form feeds and Unicode's separators too; "\r\n" is read as "\n".
+        lines = path.read_text(encoding="utf-8-sig").removesuffix("\n").split("\n")
     except UnicodeDecodeError as error:
         raise FileFormatError(f"{path} is not UTF-8 ({error.reason} at byte {error.start}); convert it first") from None
     except OSError as error:
         raise FileFormatError(f"{str(path)!r} cannot be read: {error.strerror}") from None
-    if not lines:
+    if lines == [""]:
         raise FileFormatError(f"{path} is empty; write one text a line")
     return lines

@@ -47,6 +47,7 @@ def train(
     precision: Literal["float32", "bfloat16", "float16"] | None = None,
     embedding_rate: Float = None,
     lazy_embeddings: bool = False,
+    dense_embeddings: bool = False,
     budget_tokens: Int = None,
     budget_seconds: Float = None,
     save_seconds: Float = None,
@@ -86,6 +87,7 @@ def train(
         precision: of products; bfloat16 and float16 by autocast.
         embedding_rate: learning rate of embeddings, as a multiple.
         lazy_embeddings: update only the rows of embeddings that occur: much faster for large vocabularies on a CPU.
+        dense_embeddings: update all rows, where a preset or a config.toml says otherwise.
         budget_tokens: tokens after which the run ends.
         budget_seconds: seconds of training after which the run ends.
         save_seconds: write a checkpoint within epochs too, so often.

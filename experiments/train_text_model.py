@@ -12,16 +12,17 @@ import torch
 
 from fieldsolver.errors import OptionError, listing, nearest
 
-from .data import DATASETS, find_dataset, load_text
+from .data import DATASETS, find_dataset
 from .files import writable_folder
 from .option_text import parse_options, split_options
 from .registry import EXPERIMENTS
 from .training import CHECKPOINT, RESULT, TrainingRun, TrainSettings
+from .training.device import find_device
 from .training.run_file import CONFIG, write_run
-from .training.text_run import TextRun, config_of, find_net, nets, train_text
+from .training.text_run import TextRun, config_of, data_of, find_net, nets, train_text
 
 DEFAULTS: dict[str, Any] = {"epochs": 5, "batch": 64, "learning_rate": 1e-3, "keep": "best"}
-_HOW = ("save_seconds", "compile", "parallel", "tensorboard", "wandb", "device")
+_HOW = ("save_seconds", "compile", "parallel", "tensorboard", "wandb")
 
 
 def train_text_model(name: str, given: Mapping[str, Any], out: Path, *, resume: bool) -> int:
@@ -33,7 +34,7 @@ def train_text_model(name: str, given: Mapping[str, Any], out: Path, *, resume: 
     options = parse_options(package.Config, split_options(given.get("set_", ())))
     preset = given.get("preset")
     recommended = _recommended(package, preset)
-    if given.keys() & {"compile", "parallel"}:
+    if given.keys() & {"compile", "parallel", "dense_embeddings"}:
         recommended.pop("lazy_embeddings", None)  # a recommendation that these exclude; a wish for both is refused
     settled = {**DEFAULTS, **recommended, **given}
     run = TextRun(
@@ -47,12 +48,15 @@ def repeat_text_model(run: TextRun, given: Mapping[str, Any], out: Path, *, resu
     """Train what a config.toml says, with the changes that were given."""
     package = find_net(run.model).load()
     options = parse_options(package.Config, split_options(given.get("set_", ())))
-    settings = replace(run.settings, **_part(TrainSettings, given))
+    dense: dict[str, Any] = {"lazy_embeddings": False} if "dense_embeddings" in given else {}
+    settings = replace(run.settings, **dense, **_part(TrainSettings, given))
     changed = replace(run, settings=settings, options={**run.options, **options}, **_part(TextRun, given))
     return _train(changed, given, out / run.model, resume=resume)
 
 
 def _train(run: TextRun, given: Mapping[str, Any], folder: Path, *, resume: bool) -> int:
+    if "dense_embeddings" in given and run.settings.lazy_embeddings:
+        raise OptionError("--lazy-embeddings and --dense-embeddings exclude one another; give one of them")
     writable_folder(folder)
     held = [one for one in (RESULT, CHECKPOINT) if (folder / one).exists()]
     if held and not resume:
@@ -62,11 +66,13 @@ def _train(run: TextRun, given: Mapping[str, Any], folder: Path, *, resume: bool
     config_of(run, run.vocabulary, len(find_dataset(run.data).classes))  # refused before anything is read
     first = int(os.environ.get("RANK", "0")) == 0
     say = print if first else lambda line: None
-    data = load_text(run.data, validation=run.validation)
+    device = given.get("device", _device())
+    find_device(device)
+    data = data_of(run)
     if first and not held:
         write_run(folder / CONFIG, run)
     say(f"{run.model}{f' (preset {run.preset})' if run.preset else ''} on {run.data}: {data.note}")
-    how = {"device": _device(), **{key: given[key] for key in _HOW if key in given}}
+    how = {"device": device, **{key: given[key] for key in _HOW if key in given}}
     model, done = train_text(run, folder, resume=resume, data=data, say=say, **how)
     sizes = model.parameter_table()
     say(f"{sizes['total']:,} parameters, {sizes['embedding']:,} of them in embeddings")

@@ -30,7 +30,8 @@ class Cell:
         seed: of weights, batches and dropout; the validation split is the same for all seeds.
         rate: learning rate; 0 of a classifier.
         purpose: "tuning" sees a part of the training split and never the test split.
-        fraction: part of the training and validation splits that is used.
+        fraction: part of the training split that is used.
+        validation: part of the validation split; None: the same.
         test_samples: texts of the test split, drawn evenly from the classes; None: all.
     """
 
@@ -42,10 +43,11 @@ class Cell:
     rate: float
     purpose: Purpose = "final"
     fraction: float = 1.0
+    validation: float | None = None
     test_samples: int | None = None
 
     def described(self) -> dict[str, Any]:
-        """As plain data; the row's name and the list of rates are left out: they change no result."""
+        """As plain data, presets written out; the row's name and its rates are left out: they change no result."""
         recipe = self.recipe
         plain = {**dataclasses.asdict(self), "recipe": _plain(recipe)}
         plain["recipe"]["like"] = None if recipe.like is None else _plain(recipe.like)
@@ -72,4 +74,5 @@ def _plain(recipe: Recipe) -> dict[str, Any]:
     kept = {field.name: getattr(recipe, field.name) for field in dataclasses.fields(recipe)}
     for name in ("name", "rates", "like"):
         kept.pop(name)
-    return {name: dict(value) if name in ("options", "training") else value for name, value in kept.items()}
+    plain = {name: dict(value) if name in ("options", "training") else value for name, value in kept.items()}
+    return {**plain, "config": recipe.configuration()} if recipe.is_network else plain

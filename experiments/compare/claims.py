@@ -12,6 +12,9 @@ from .outcome import Outcome
 from .statistics import holm
 
 SIGNIFICANT = 0.05
+WIDEST = 0.01
+"""Half of an interval beyond which a mean that lies below a stated accuracy decides nothing: one point."""
+SHORT = "a short run decides nothing about accuracies"
 
 
 class Judgement(enum.StrEnum):
@@ -97,6 +100,8 @@ class Reaches:
     """A row's mean accuracy is the stated one or higher: the stated one does not lie above its 95 % interval.
 
     The interval is over seeds. The stated number is that of one test set, the same one where the data set is whole.
+    An interval that reaches up to the stated number only because it is wide (`WIDEST`) says neither yes nor no, and
+    short runs are not judged: with two seeds the interval is 13 standard errors wide to either side.
     """
 
     row: str
@@ -114,7 +119,12 @@ class Reaches:
         if found.number == 1:
             return Finding(None, f"{head}; one seed gives no interval")
         interval = f"95 % interval {percent(found.low)} to {percent(found.high)}, {found.number} seeds"
-        return Finding(self.stated <= found.high, f"{head} ({interval})")
+        words = f"{head} ({interval})"
+        if evidence.outcome.study.quick:
+            return Finding(None, f"{words}; {SHORT}")
+        if found.mean < self.stated <= found.high and found.high - found.mean > WIDEST:
+            return Finding(None, f"{words}; too wide to decide, more seeds would")
+        return Finding(self.stated <= found.high, words)
 
 
 @dataclass(frozen=True)
@@ -135,6 +145,8 @@ class Exceeds:
         if test.number == 1:
             return Finding(None, f"{words}; one seed gives no test")
         interval = f"95 % interval {100 * test.low:+.2f} to {100 * test.high:+.2f}, {test.number} seeds"
+        if evidence.outcome.study.quick:
+            return Finding(None, f"{words} ({interval}); {SHORT}")
         return Finding(test.mean > self.by, f"{words} ({interval})", test.p)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +15,17 @@ from .outcome import Outcome, Row
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+def drawings_of(outcome: Outcome) -> dict[str, Callable[[], Figure]]:
+    """The figures that have something to show, by name."""
+    sets = outcome.study.data_sets
+    found: dict[str, Callable[[], Figure]] = {}
+    if any(_shown(outcome, data) for data in sets):
+        found["accuracy"] = partial(accuracy_figure, outcome)
+    if any(_networks(outcome, data) for data in sets):
+        found["effort"] = partial(effort_figure, outcome)
+    return found
 
 
 def accuracy_figure(outcome: Outcome) -> Figure:

@@ -27,6 +27,7 @@ class Row(NamedTuple):
         rate: learning rate that was chosen; None before.
         tried: validation accuracy by rate.
         budget: in numbers; None before.
+        seeds: of the results; None: 0, 1, ...
     """
 
     entry: Entry
@@ -34,6 +35,7 @@ class Row(NamedTuple):
     rate: float | None
     tried: Mapping[float, float]
     budget: Budget | None
+    seeds: Sequence[int] | None = None
 
     @property
     def name(self) -> str:
@@ -59,8 +61,11 @@ class Row(NamedTuple):
         return sampling_error(self.accuracy().mean, len(self.results[0].samples["correct"]))
 
     def mean(self, quantity: str) -> float:
-        """Mean over the seeds of seconds, tokens, parameters, a cost or a metric; NaN where there is none."""
-        values = [_value(result, quantity) for result in self.results]
+        """Mean over the seeds of seconds, tokens, parameters, a cost or a metric; NaN where there is none.
+
+        Runs that failed are left out: they have no effort to speak of.
+        """
+        values = [_value(result, quantity) for result in self.results if not result.failed]
         return float(np.mean(values)) if values else math.nan
 
 
@@ -91,12 +96,14 @@ class Outcome:
     def paired(self, first: str, second: str, data: str) -> PairedTest | None:
         """First less second, seed by seed; None where either is not measured.
 
-        A classifier has no seeds: its one accuracy stands against every seed of the other.
+        A classifier has no seeds: its one accuracy stands against every seed of the other. Of two networks the seeds
+        count that both have.
         """
         left, right = self.rows.get((first, data)), self.rows.get((second, data))
         if left is None or right is None or not (left.is_measured and right.is_measured):
             return None
-        number = max(len(left.results), len(right.results))
+        seeds = [len(row.results) for row in (left, right) if row.entry.recipe.is_network]
+        number = min(seeds, default=1)
         return paired_test(_repeated(left, number), _repeated(right, number))
 
     def comparisons(self) -> list[Comparison]:
@@ -124,19 +131,20 @@ def collected(study: Study, store: CellStore) -> Outcome:
 
 
 def _row(study: Study, entry: Entry, store: CellStore) -> Row:
-    results = [store.read(cell) for cell in final_cells(study, entry, store) if cell in store]
+    found = {cell.seed: store.read(cell) for cell in final_cells(study, entry, store) if cell in store}
     source = entry if entry.rates_of is None else study.entry(entry.rates_of, entry.data)
     return Row(
         entry,
-        results,
+        list(found.values()),
         None if entry.left_out else chosen_rate(study, entry, store),
         tried_rates(study, source, store),
         settled_budget(study, entry, store),
+        tuple(found),
     )
 
 
 def _repeated(row: Row, number: int) -> np.ndarray:
-    return np.full(number, row.accuracies[0]) if not row.entry.recipe.is_network else row.accuracies
+    return np.full(number, row.accuracies[0]) if not row.entry.recipe.is_network else row.accuracies[:number]
 
 
 def _value(result: CellResult, quantity: str) -> float:

@@ -12,7 +12,7 @@ from fieldsolver.results import provenance_attributes
 from fieldsolver.themes import THEMES, drawn_in
 
 from .claims import Judged
-from .figures import accuracy_figure, effort_figure
+from .figures import drawings_of
 from .outcome import Outcome
 from .result import cells_csv, comparison_result
 from .tables import claims_table, pairs_table, rates_table, results_table, seeds_table
@@ -50,7 +50,7 @@ def write_comparison(
     sections: Sequence[Section] = (),
 ) -> Path:
     """Write NAME.md, its figures for both themes, NAME_cells.csv and NAME.nc into `folder`; return the page's path."""
-    drawings = {"accuracy": lambda: accuracy_figure(outcome), "effort": lambda: effort_figure(outcome)}
+    drawings = drawings_of(outcome)
     drawings |= {key: drawing for section in sections for key, drawing in section.drawings.items()}
     for key, drawing in drawings.items():
         for theme in THEMES:
@@ -85,9 +85,10 @@ def _claims(judged: Sequence[Judged]) -> list[str]:
         "",
         *claims_table(judged),
         "",
-        "A stated accuracy is reproduced if it does not lie above the 95 % interval of the mean over seeds. A claimed "
-        "advantage is, if a paired t test over seeds finds it with p < 0.05 after Holm's correction for all tested "
-        "claims of the table. What is mathematics is decided by a computation.",
+        "A stated accuracy is reproduced if it does not lie above the 95 % interval of the mean over seeds; a mean "
+        "below it with an interval of more than a point to either side decides nothing. A claimed advantage is, if a "
+        "paired t test over seeds finds it with p < 0.05 after Holm's correction for all tested claims of the table. "
+        "What is mathematics is decided by a computation.",
         "",
     ]
 
@@ -105,8 +106,9 @@ def _results(outcome: Outcome, name: str) -> Iterator[str]:
             size = " and ".join(f"{number:,}" for number in sorted(tested))
             yield from (f"{'; '.join(notes)}; judged by {size} test texts.", "")
         yield from (*results_table(outcome, data), "", *seeds_table(outcome, data), "")
-    yield from _picture(name, "accuracy", "Test accuracy of all rows")
-    yield from _picture(name, "effort", "Test accuracy over training seconds")
+    words = {"accuracy": "Test accuracy of all rows", "effort": "Test accuracy over training seconds"}
+    for key in drawings_of(outcome):
+        yield from _picture(name, key, words[key])
     yield (
         "Accuracy: mean ± sample deviation over seeds. The interval is that of the mean (Student's t), and speaks of "
         "seeds only; the test set's share is one standard deviation that another test set of this size would cause. "
@@ -157,9 +159,9 @@ def _made(outcome: Outcome, name: str, command: str) -> list[str]:
         *rates_table(outcome),
         "",
         f"Every network was tuned alike: its learning rates were tried on {outcome.study.tuned_on:.0%} of the "
-        "training split, and judged by a validation split that no final run is trained "
-        "on. Weights are those of the epoch with the best "
-        "validation accuracy; the test split was used once per final run, at its end.",
+        "training split, and judged by the validation split, which no network is trained on. Weights are those of "
+        "the epoch with the best validation accuracy; the test split was used once per final run, at its end. Rows "
+        "without seeds choose nothing, and are fitted to the validation split as well.",
         "",
         f"Final runs took {seconds / 60:.0f} minutes of training in all. Machine: {'; '.join(sorted(machines))}.",
         "",

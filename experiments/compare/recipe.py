@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from fieldsolver.errors import OptionError, listing, nearest
 from fieldsolver.experiments.baselines import CLASSIFIERS, NETS
 from fieldsolver.models.catalogue import MODELS, Architecture
+from fieldsolver.models.parts import configured
 
 LEAST_RATES = 3
 RATES = (3e-4, 1e-3, 3e-3)
@@ -99,3 +100,14 @@ class Recipe:
     def architecture(self) -> Architecture:
         """Where its network comes from."""
         return {**MODELS, **NETS}[self.model]
+
+    def configuration(self) -> dict[str, Any]:
+        """Every option of its network as plain data; tokeniser and data settle `vocabulary` and `classes`.
+
+        Raises:
+            OptionError: no such preset or option, or values that the configuration refuses.
+        """
+        package = self.architecture.load()
+        settled = {"vocabulary": max(2, self.vocabulary), "classes": 2}
+        whole = configured(package.Config, package.PRESETS, self.preset, **{**self.options, **settled})
+        return {name: value for name, value in asdict(whole).items() if name not in settled}

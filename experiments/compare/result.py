@@ -78,7 +78,7 @@ def cells_csv(outcome: Outcome) -> str:
         ["row", "data", "seed", "learning_rate", "training_texts", "seconds", "tokens", *names, *sizes, *costs]
     )
     for (name, data), row in outcome.rows.items():
-        for seed, result in enumerate(row.results):
+        for seed, result in zip(_seeds(row), row.results, strict=True):
             head = [name, data, seed, row.rate, result.rows, round(result.seconds, 2), result.tokens]
             sources = [(result.metrics, names), (result.parameters, sizes), (result.costs, costs)]
             writer.writerow([*head, *(values.get(key, "") for values, keys in sources for key in keys)])
@@ -88,8 +88,12 @@ def cells_csv(outcome: Outcome) -> str:
 def _by_seed(rows: Sequence[Row], seeds: int) -> np.ndarray:
     values = np.full((len(rows), seeds), np.nan)
     for place, row in enumerate(rows):
-        values[place, : len(row.results)] = row.accuracies
+        values[place, list(_seeds(row))] = row.accuracies
     return values
+
+
+def _seeds(row: Row) -> Sequence[int]:
+    return range(len(row.results)) if row.seeds is None else row.seeds
 
 
 def _verdict(outcome: Outcome, judged: Sequence[Judged]) -> tuple[Verdict, str]:

@@ -26,7 +26,7 @@ from .cell_result import CellResult
 from .costs import model_costs
 from .judged import classification_metrics, judged_scores, judged_texts
 from .recipe import Recipe
-from .splits import Encoded, encoded, test_split, texts_of, whole_data
+from .splits import Encoded, encoded, test_split, texts_of
 from .store import CellStore
 
 NO_LIMIT = 10_000
@@ -82,7 +82,7 @@ def _fitted(cell: Cell) -> CellResult:
 
 
 def _trained(cell: Cell, store: CellStore) -> CellResult:
-    splits, data = encoded(cell, store.folder / "texts"), whole_data(cell.data)
+    splits, data = encoded(cell, store.folder / "texts"), texts_of(cell)
     torch.manual_seed(cell.seed)
     model = build_model(cell.recipe, splits.tokeniser.size, len(data.classes))
     folder = store.run_folder(cell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -56,7 +57,8 @@ def run_cells(cells: Sequence[Cell], store: CellStore, running: Running, label: 
         return
     seconds = [predicted_seconds(cell, store) for cell in pending]
     with ProgressBar(f"{label} ({len(pending)})", running.progress) as bar:
-        report = _Report(pending, seconds, store, bar)
+        lines = f"{label}: " if running.progress is None and not bar.wanted else None
+        report = _Report(pending, seconds, store, bar, lines)
         if running.cluster is not None:
             _on_cluster(pending, seconds, store, running, report)
         elif running.workers == 1 or len(pending) == 1:
@@ -77,14 +79,29 @@ def longest_first(cells: Sequence[Cell], seconds: Sequence[float]) -> list[Cell]
 
 
 class _Report:
-    """Moves the bar by predicted seconds, which the bar turns into time left."""
+    """Moves the bar by predicted seconds, which the bar turns into time left.
 
-    def __init__(self, cells: Sequence[Cell], seconds: Sequence[float], store: CellStore, bar: ProgressBar) -> None:
+    Args:
+        cells, seconds, store, bar: what is run, for how long probably, where results go, what is moved.
+        lines: how lines on standard error begin, one for every finished cell; None: none are written.
+    """
+
+    def __init__(
+        self, cells: Sequence[Cell], seconds: Sequence[float], store: CellStore, bar: ProgressBar, lines: str | None
+    ) -> None:
         self.seconds = {cell.fingerprint: (cell, value) for cell, value in zip(cells, seconds, strict=True)}
         self.total, self.store, self.bar = sum(seconds), store, bar
+        self.lines, self.finished = lines, set[str]()
 
     def __call__(self) -> None:
-        done = sum(value for cell, value in self.seconds.values() if cell in self.store)
+        done = 0.0
+        for fingerprint, (cell, value) in self.seconds.items():
+            if fingerprint not in self.finished and cell in self.store:
+                self.finished.add(fingerprint)
+                if self.lines is not None:
+                    counted = f"{len(self.finished)} of {len(self.seconds)}"
+                    print(f"{self.lines}{counted} finished, {cell.title}", file=sys.stderr, flush=True)
+            done += value * (fingerprint in self.finished)
         self.bar(min(1.0, done / self.total))
 
 

@@ -32,7 +32,7 @@ def whole_data(name: str) -> TextData:
 
 def texts_of(cell: Cell) -> TextData:
     """The data set, cut down as the cell says."""
-    return _texts(cell.data, cell.content, cell.fraction)
+    return _texts(cell.data, cell.content, cell.fraction, cell.validation)
 
 
 def test_split(cell: Cell) -> TextSplit:
@@ -60,18 +60,18 @@ def encoded(cell: Cell, cache: Path | None) -> Encoded:
 
 @lru_cache(maxsize=2)
 def _whole(name: str, folder: str | None) -> TextData:
-    return load_text(name, validation=VALIDATION, seed=SPLIT_SEED)
+    return load_text(name, validation=VALIDATION, seed=SPLIT_SEED).for_training()
 
 
 @lru_cache(maxsize=4)
-def _texts(name: str, content: str, fraction: float) -> TextData:
+def _texts(name: str, content: str, fraction: float, validation: float | None = None) -> TextData:
     data = whole_data(name)
     if data.fingerprint != content:
         raise FileFormatError(
             f"{name} is not the data set that the comparison was begun with (fingerprint {data.fingerprint}, expected "
             f"{content}); set FIELDSOLVER_DATA to the same folder everywhere"
         )
-    return data if fraction == 1.0 else data.part(fraction, seed=SPLIT_SEED)
+    return data.part(fraction, seed=SPLIT_SEED, validation=validation)
 
 
 @lru_cache(maxsize=8)

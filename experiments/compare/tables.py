@@ -77,7 +77,9 @@ def rates_table(outcome: Outcome) -> list[str]:
         tried = "; ".join(f"{rate:g}: {percent(value) if math.isfinite(value) else 'failed'}"
                           for rate, value in row.tried.items())  # fmt: skip
         chosen = NONE if row.rate is None else f"{row.rate:g}"
-        lines.append([row.name, data, (tried or UNMEASURED) + source, chosen + _edge(row), str(row.budget or NONE)])
+        lines.append(
+            [row.name, data, (tried or UNMEASURED) + source, chosen + _tie(row) + _edge(row), str(row.budget or NONE)]
+        )
     return table(["row", "data", "learning rate: validation accuracy %", "chosen", "budget of a final run"], lines)
 
 
@@ -133,6 +135,12 @@ def _interval(low: float, high: float, *, signed: bool = False) -> str:
 
 def _p(value: float) -> str:
     return NONE if math.isnan(value) else f"{value:.3g}"
+
+
+def _tie(row: Row) -> str:
+    """Said where several rates have the highest accuracy."""
+    best = [value for value in row.tried.values() if value == max(filter(math.isfinite, row.tried.values()))]
+    return ", by validation loss: the accuracies are equal" if len(best) > 1 else ""
 
 
 def _edge(row: Row) -> str:

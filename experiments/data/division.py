@@ -16,12 +16,12 @@ class Division:
     Attributes:
         train: what is left for fitting, in the old order.
         validation: what is kept back, in the old order.
-        note: how many rows went where, for the note of the data set.
+        omissions: which rows were left out, and how many are copies, for the note of the data set.
     """
 
     train: TextSplit
     validation: TextSplit
-    note: str
+    omissions: str
 
 
 def divided(train: TextSplit, test: TextSplit, fraction: float, seed: int) -> Division:
@@ -40,12 +40,11 @@ def divided(train: TextSplit, test: TextSplit, fraction: float, seed: int) -> Di
         chosen[candidates[stratified(train.labels[candidates], fraction, generator, leave=1)]] = True
     kept_back = chosen[first][group] & ~shared  # a copy goes where the first of its kind goes
     parts = [
-        f"{kept_back.sum():,} of them for validation" if fraction else "",
         f"left out for being in the test split: {shared.sum():,}" if shared.any() else "",
         f"copies of others: {len(train) - len(first):,}" if len(first) < len(train) else "",
     ]
-    note = "; ".join(part for part in parts if part)
-    return Division(train[~kept_back & ~shared], train[kept_back], note)
+    omissions = "; ".join(part for part in parts if part)
+    return Division(train[~kept_back & ~shared], train[kept_back], omissions)
 
 
 def _groups(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -60,7 +60,9 @@ def load_text(
         division.validation,
         test,
         dataset.classes,
-        note="; ".join(part for part in (form.caveat, _rows(dataset, train), division.note) if part),
+        official=dataset.rows,
+        caveat=form.caveat,
+        omissions=division.omissions,
         licence=dataset.licence,
         citation=dataset.citation,
         fingerprint=fingerprint_of(division.train, division.validation, test),
@@ -105,13 +107,6 @@ def _refuse_missing(paths: list[Path]) -> None:
     for path in paths:
         if not path.exists():
             raise FileFormatError(f"{str(path.parent)!r} has no {path.name}; copy it there")
-
-
-def _rows(dataset: Dataset, train: TextSplit) -> str:
-    official = dataset.rows[0]
-    if len(train) == official:
-        return f"all {official:,} rows"
-    return f"trained on {len(train):,} of {official:,} rows"
 
 
 def _refuse_incomplete(dataset: Dataset, train: TextSplit, test: TextSplit) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from fieldsolver.errors import OptionError, StateError
+from fieldsolver.errors import FileFormatError, OptionError, StateError, listing
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,9 @@ class TextData:
         validation: taken out of the official training split by seed; empty when none was wanted.
         test: the official test split, whole.
         classes: their names, in the order of the labels.
-        note: one line that stands beside every number measured on it.
+        official: rows of the complete training and test splits.
+        caveat: what a number measured on these files must say beside it; empty: nothing.
+        omissions: which rows were left out, and copies; empty: none.
         licence: what the data may be used for.
         citation: whom to cite.
         fingerprint: 16 hexadecimal digits of all texts, labels and their division.
@@ -71,20 +74,64 @@ class TextData:
     validation: TextSplit
     test: TextSplit
     classes: tuple[str, ...]
-    note: str
+    official: tuple[int, int]
+    caveat: str
+    omissions: str
     licence: str
     citation: str
     fingerprint: str
 
-    def part(self, fraction: float, seed: int = 0) -> TextData:
-        """The same with a stratified part of the training and validation splits; the test split stays whole."""
-        if fraction == 1:
+    @property
+    def note(self) -> str:
+        """One line that stands beside every number measured on it: what was trained on, tested on, left out."""
+        trained = f"trained on {_of(len(self.train), self.official[0])}"
+        if len(self.validation):
+            trained += f", {len(self.validation):,} more for validation"
+        return "; ".join(one for one in (self.caveat, trained, self.tested, self.omissions) if one)
+
+    @property
+    def tested(self) -> str:
+        """What the note says of a test split that is not the official one; empty of that."""
+        return "" if len(self.test) == self.official[1] else f"tested on {_of(len(self.test), self.official[1])}"
+
+    def part(self, fraction: float, seed: int = 0, *, validation: float | None = None) -> TextData:
+        """The same with a stratified part of the training and validation splits; the test split stays whole.
+
+        Args:
+            fraction: of the training split.
+            seed: of the choice.
+            validation: fraction of the validation split; None: the same.
+
+        Raises:
+            OptionError: a fraction outside (0, 1], or one that leaves less than one text of a class to learn from.
+        """
+        share = fraction if validation is None else validation
+        if fraction == share == 1:
             return self
         train = self.train.part(fraction, seed)
-        validation = self.validation.part(fraction, seed) if len(self.validation) else self.validation
-        note = f"{self.note}; of these a stratified part: {len(train):,} rows for training"
-        fingerprint = fingerprint_of(train, validation, self.test)
-        return replace(self, train=train, validation=validation, note=note, fingerprint=fingerprint)
+        counts = np.bincount(self.train.labels, minlength=len(self.classes))
+        if fraction * (least := int(counts.min())) < 1 and least:
+            raise OptionError(
+                f"a fraction of {fraction:g} leaves less than one text of the class {self.classes[counts.argmin()]!r} "
+                f"of {self.name} to learn from; take {math.ceil(1e4 / least) / 1e4:g} or more"
+            )
+        kept_back = self.validation.part(share, seed) if len(self.validation) else self.validation
+        fingerprint = fingerprint_of(train, kept_back, self.test)
+        return replace(self, train=train, validation=kept_back, fingerprint=fingerprint)
+
+    def for_training(self) -> TextData:
+        """The same, if every class can be learned.
+
+        Raises:
+            FileFormatError: a class without a text in the training split.
+        """
+        counts = np.bincount(self.train.labels, minlength=len(self.classes))
+        if missing := [name for name, count in zip(self.classes, counts, strict=True) if not count]:
+            raise FileFormatError(
+                f"the training split of {self.name} holds no text of the class{'es' * (len(missing) > 1)} "
+                f"{listing(map(repr, missing))}; a class that is never seen cannot be learned, so add texts to the file"
+            )
+        return self
 
 
 @dataclass(frozen=True)
@@ -106,6 +153,10 @@ class Corpus:
     note: str
     licence: str
     fingerprint: str
+
+
+def _of(number: int, official: int) -> str:
+    return f"all {official:,} rows" if number == official else f"{number:,} of {official:,} rows"
 
 
 def stratified(labels: np.ndarray, fraction: float, generator: np.random.Generator, *, leave: int = 0) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from fieldsolver.experiments.compare.claims import Finding
 from fieldsolver.experiments.compare.costs import held_for_gradient
 from fieldsolver.experiments.compare.statistics import slope
 from fieldsolver.experiments.compare.tables import table
@@ -21,6 +22,8 @@ SIZES = tuple(2**power for power in range(9, 15))
 QUICK_SIZES = tuple(2**power for power in range(9, 13))
 REPEATS = 5
 VOCABULARY = 1000
+LINEAR = (0.85, 1.15)
+"""Exponents that count as 1."""
 Numbers = Mapping[str, Any]
 
 
@@ -42,6 +45,25 @@ def slopes(sizes: Sequence[int], seconds: Mapping[str, Sequence[float]]) -> dict
     """Exponent of time over length by name, with its 95 % interval."""
     found = {name: slope(sizes, values) for name, values in seconds.items()}
     return {name: {"slope": one.mean, "low": one.low, "high": one.high} for name, one in found.items()}
+
+
+def grows_linearly(found: Mapping[str, float], words: str) -> Finding:
+    """Whether an exponent of time over length is 1, and not the 2 of attention.
+
+    An interval that reaches into 0.85 to 1.15 decides only if it is narrower than the distance between 1 and 2, and if
+    the exponent itself lies there: an interval as wide as the question is noise.
+
+    Args:
+        found: of `slopes`.
+        words: what was measured.
+    """
+    said = f"exponent {found['slope']:.2f} (95 % interval {found['low']:.2f} to {found['high']:.2f}) {words}"
+    if found["low"] > LINEAR[1] or found["high"] < LINEAR[0]:
+        return Finding(False, said)
+    # Written so that NaN, the interval of two lengths, decides nothing.
+    if LINEAR[0] <= found["slope"] <= LINEAR[1] and found["high"] - found["low"] < 1:
+        return Finding(True, said)
+    return Finding(None, f"{said}; not measured: too noisy to tell 1 from 2, repeat it on an idle machine")
 
 
 def length_lines(found: Numbers) -> list[str]:

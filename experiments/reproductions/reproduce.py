@@ -32,6 +32,8 @@ def reproduce(
 ) -> Path:
     """Run what `cells` lacks and write NAME.md, figures, NAME_cells.csv and NAME.nc into `out`; return the page's path.
 
+    A short run writes NAME_quick.md and so on: it must not replace the numbers of a whole one.
+
     Raises:
         OptionError: there is no such reproduction.
     """
@@ -48,8 +50,8 @@ def reproduce(
     sections = [_section(one, measured.get(one.name)) for one in parts]
     command = f"fieldsolver reproduce {name}{' --quick' if quick else ''}"
     page = write_comparison(
-        outcome, out, name, title=declared.title, about=declared.about, command=command, judged=judged,
-        sections=sections,
+        outcome, out, f"{name}_quick" if quick else name, title=declared.title, about=declared.about, command=command,
+        judged=judged, sections=sections,
     )  # fmt: skip
     for one in judged:
         say(f"{one.judgement}: {one.claim.text}: {one.words}")

@@ -42,11 +42,12 @@ def linear_entries(data: str, names: Sequence[str] = LINEAR) -> list[Entry]:
 
 
 class Planned(NamedTuple):
-    """A row with its budget; seeds: fewer than the data set usually gets."""
+    """A row with its budget; seeds: fewer than the data set usually gets; rates_of: the row whose rate it takes."""
 
     recipe: Recipe
     budget: Budget
     seeds: int | None = None
+    rates_of: str | None = None
 
 
 def entries(data: str, rows: Sequence[Planned], quick: bool) -> list[Entry]:
@@ -55,5 +56,5 @@ def entries(data: str, rows: Sequence[Planned], quick: bool) -> list[Entry]:
     for row in rows:
         seeds = QUICK_SEEDS if quick else row.seeds or SEEDS[data]
         short = quick and row.budget.seconds_of is None
-        found.append(Entry(row.recipe, data, seeds, Budget(epochs=QUICK_EPOCHS) if short else row.budget))
+        found.append(Entry(row.recipe, data, seeds, Budget(epochs=QUICK_EPOCHS) if short else row.budget, row.rates_of))
     return found

@@ -36,6 +36,7 @@ from .cost_of_length import (
     QUICK_SIZES,
     SIZES,
     VOCABULARY,
+    grows_linearly,
     held_over_length,
     length_figure,
     length_lines,
@@ -133,8 +134,9 @@ PAIRS = (
 
 def _ratio(name: str, stated: float, words: str, found: Mapping[str, Any]) -> Finding:
     ratios, sizes = found[name], found["sizes"]
-    shown = ", ".join(f"{ratio:.2g} at n = {size}" for ratio, size in zip(ratios, sizes, strict=True))
-    return Finding(max(ratios) >= 0.9 * stated, f"{words}: {shown}")
+    pairs = [(ratio, size) for ratio, size in zip(ratios, sizes, strict=True) if ratio == ratio]  # NaN: not measured
+    shown = ", ".join(f"{ratio:.2g} at n = {size}" for ratio, size in pairs)
+    return Finding(max(ratio for ratio, _ in pairs) >= 0.9 * stated, f"{words}: {shown}")
 
 
 def _faster(found: Mapping[str, Any]) -> Finding:
@@ -144,9 +146,7 @@ def _faster(found: Mapping[str, Any]) -> Finding:
 
 
 def _linear_time(found: Mapping[str, Any]) -> Finding:
-    one = found["slopes"]["imdb"]
-    words = f"exponent {one['slope']:.2f} (95 % interval {one['low']:.2f} to {one['high']:.2f}) at fixed evaluations"
-    return Finding(0.85 <= one["slope"] <= 1.15, words)
+    return grows_linearly(found["slopes"]["imdb"], "at fixed evaluations")
 
 
 def _few_steps(found: Mapping[str, Any]) -> Finding:
@@ -156,7 +156,7 @@ def _few_steps(found: Mapping[str, Any]) -> Finding:
         f"of the text {found['length'][0]:+.3f}; {found['mean']:.1f} evaluations on the average, {found['least']:.0f} "
         f"to {found['most']:.0f}"
     )
-    return Finding(rho < 0 and p < 0.05, words)
+    return Finding(rho < 0, words, p)
 
 
 CLAIMS = (
@@ -249,19 +249,23 @@ def _memory_figure(found: Numbers) -> Figure:
 
 
 def _adaptivity(outcome: Outcome) -> dict[str, Any] | None:
-    """Evaluations of the adaptive rows' test texts against margin and length, over all seeds."""
+    """Evaluations of the adaptive row's test texts against margin and length.
+
+    A text counts once, with its means over the seeds: the same text under three seeds is not three observations.
+    """
     row = outcome.rows.get(("adaptive", DATA))
     if row is None or not row.is_measured:
         return None
-    together = {name: np.concatenate([result.samples[name] for result in row.results])
-                for name in ("evaluations", "margin", "tokens", "correct")}  # fmt: skip
-    spent = together["evaluations"]
+    seeds = {name: np.stack([result.samples[name] for result in row.results])
+             for name in ("evaluations", "margin", "tokens", "correct")}  # fmt: skip
+    spent, right = seeds["evaluations"], seeds["correct"]
+    mean = {name: values.mean(0) for name, values in seeds.items()}
     return {
-        "margin": list(rank_correlation(spent, together["margin"])),
-        "length": list(rank_correlation(spent, together["tokens"])),
+        "margin": list(rank_correlation(mean["evaluations"], mean["margin"])),
+        "length": list(rank_correlation(mean["evaluations"], mean["tokens"])),
         "mean": float(spent.mean()), "least": float(spent.min()), "most": float(spent.max()),
-        "right": float(spent[together["correct"]].mean()),
-        "wrong": float(spent[~together["correct"]].mean()) if not together["correct"].all() else float("nan"),
+        "right": float(spent[right].mean()) if right.any() else float("nan"),
+        "wrong": float(spent[~right].mean()) if not right.all() else float("nan"),
     }  # fmt: skip
 
 

@@ -142,11 +142,12 @@ def _read(path: Path, split: TextSplit) -> EncodedSplit | None:
 
 def _write(path: Path, encoded: EncodedSplit) -> None:
     """Keep it; where that cannot be, the work goes on without."""
+    from safetensors import SafetensorError
+
     tensors = {"ids": torch.from_numpy(encoded.ids), "offsets": torch.from_numpy(encoded.offsets)}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_tensors(path, tensors, {}, key=KEY, schema=SCHEMA)
-    except OSError as error:
-        warnings.warn(
-            f"encoded texts cannot be kept in {str(path.parent)!r}: {error.strerror}", FieldSolverWarning, stacklevel=3
-        )
+    except (OSError, SafetensorError) as error:  # a full disk is either
+        why = getattr(error, "strerror", None) or error
+        warnings.warn(f"encoded texts cannot be kept in {str(path.parent)!r}: {why}", FieldSolverWarning, stacklevel=3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -55,8 +56,12 @@ class TrainSettings:
     budget_seconds: float | None = None
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch < 1 or not self.learning_rate > 0 or not self.clip > 0:
-            raise OptionError(f"epochs, batch, learning_rate and clip must be positive, got {self}")
+        for name in ("epochs", "batch", "learning_rate", "clip"):
+            value = getattr(self, name)
+            if not value > 0:
+                raise OptionError(f"{name} must be positive, got {value!r}")
+        if math.isinf(self.learning_rate):
+            raise OptionError("learning_rate must be positive and finite, got inf")
         if not self.warmup >= 0:
             raise OptionError(f"warmup is a fraction of all steps, or from 1 on their number, got {self.warmup!r}")
         if not self.weight_decay >= 0:

@@ -98,13 +98,24 @@ class Stepper:
             f"{norm:g}",
             where,
         )
-        if self.world.rank == 0:
-            save_offending_batch(self.offending, found)
         raise TrainingFailed(
             f"in epoch {found.epoch} the loss is {loss:g} and the norm of its gradient {norm:g} at step {found.step}"
-            f"{f', first in {where[0]!r}' if where else ''}; lower the learning rate ({self.settings.learning_rate:g}),"
-            f" or look at the batch: read_offending_batch({str(self.offending)!r}) of fieldsolver.experiments.training"
-            " gives it with the weights and generators of that step; the last checkpoint is kept"
+            f"{f', first in {where[0]!r}' if where else ''}; lower the learning rate ({self.settings.learning_rate:g})"
+            f"{self._kept(found)}; the last checkpoint is kept"
+        )
+
+    def _kept(self, found: OffendingBatch) -> str:
+        """Write the batch, and say where it is; a full disk must not hide that the loss is not finite."""
+        from safetensors import SafetensorError
+
+        try:
+            if self.world.rank == 0:
+                save_offending_batch(self.offending, found)
+        except (OSError, SafetensorError) as error:
+            return f"; the batch cannot be kept in {str(self.offending)!r}: {error}"
+        return (
+            f", or look at the batch: read_offending_batch({str(self.offending)!r}) of fieldsolver.experiments.training"
+            " gives it with the weights and generators of that step"
         )
 
     def _update(self) -> None:

@@ -16,6 +16,7 @@ from fieldsolver.experiments.text import EncodedSplit, Tokeniser, encode_split, 
 from fieldsolver.models.catalogue import MODELS, Architecture
 from fieldsolver.models.parts import TextModel, configured
 
+from .device import find_device
 from .outcome import TrainingRun
 from .settings import TrainSettings
 from .task import Task
@@ -96,6 +97,15 @@ def config_of(run: TextRun, vocabulary: int, classes: int) -> Any:
     return configured(package.Config, package.PRESETS, run.preset, **changes)
 
 
+def data_of(run: TextRun) -> TextData:
+    """The part of the data set that the run is trained on.
+
+    Raises:
+        OptionError, FileFormatError, DataUnavailable: it cannot be had, or a class would not be learned.
+    """
+    return load_text(run.data, validation=run.validation).for_training().part(run.fraction)
+
+
 def train_text(
     run: TextRun,
     folder: Path,
@@ -112,20 +122,20 @@ def train_text(
         run: what.
         folder: of this run alone; it gets the tokeniser, and what `train` writes.
         resume: go on with what is there.
-        data: the data set, if it is loaded already; None loads it.
+        data: what `data_of` gave, if it is loaded already; None loads it.
         device: where the model is trained.
         parallel, how: see `train`.
 
     Raises:
-        OptionError, FileFormatError, DataUnavailable: what the run names cannot be had.
+        OptionError, FileFormatError, DataUnavailable: what the run names cannot be had, the device included.
         TrainingFailed, Interrupted, NotSaved: see `train`.
     """
     config_of(run, run.vocabulary, len(find_dataset(run.data).classes))  # refused before anything is read
-    data = load_text(run.data, validation=run.validation) if data is None else data
-    data = data if run.fraction == 1 else data.part(run.fraction)
+    place = find_device(device)
+    data = data_of(run) if data is None else data
     with joined(parallel) as world:
         tokeniser = _tokeniser(run, data, folder, resume=resume, write=world.rank == 0)
-        model = build_net(run, tokeniser.size, len(data.classes)).to(device)
+        model = build_net(run, tokeniser.size, len(data.classes)).to(place)
         task = _task(run, data, tokeniser, model)
         title = f"{run.model} on {run.data}"
         return model, train(

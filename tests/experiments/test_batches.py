@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import SafetensorError
 
 import fieldsolver as fs
 from fieldsolver.errors import FieldSolverWarning
@@ -258,6 +259,17 @@ class TestEncodeSplit:
         (tmp_path / "file").write_text("", encoding="utf-8")
         with pytest.warns(FieldSolverWarning, match="encoded texts cannot be kept"):
             assert len(encode_split(self.tokeniser, SPLIT, cache=tmp_path / "file" / "cache")) == 3
+
+    def test_a_full_disk_stops_no_work(
+        self, tmp_path: Path, counted: list[int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object, **__: object) -> None:
+            raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+        monkeypatch.setattr("safetensors.torch.save_file", full)
+        with pytest.warns(FieldSolverWarning, match="encoded texts cannot be kept in .*No space left"):
+            assert len(encode_split(self.tokeniser, SPLIT, cache=tmp_path)) == 3
+        assert list(tmp_path.iterdir()) == []
 
     def test_little_work_is_not_kept(self, tmp_path: Path) -> None:
         encode_split(self.tokeniser, SPLIT, cache=tmp_path)

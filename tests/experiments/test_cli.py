@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from pathlib import Path
 
@@ -266,6 +268,22 @@ def test_ctrl_c_is_exit_code_130(
     monkeypatch.setitem(commands.COMMANDS, "version", interrupted)
     assert main(["version"]) == 130
     assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "is_sentence"), [(errno.ENOSPC, True), (errno.EIO, False)])
+def test_a_full_disk_is_one_sentence_and_other_faults_show_where(
+    number: int, is_sentence: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def writes() -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setitem(commands.COMMANDS, "version", writes)
+    if not is_sentence:
+        with pytest.raises(OSError, match="Input/output error"):
+            main(["version"])
+        return
+    assert main(["version"]) == 1
+    assert capsys.readouterr().err.startswith("fieldsolver: No space left on device; make room and repeat the command")
 
 
 def test_explain(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from fieldsolver.errors import FileFormatError, OptionError
+from fieldsolver.experiments.baselines import bag
 from fieldsolver.experiments.compare import (
     Budget,
     CellStore,
@@ -22,7 +23,9 @@ from fieldsolver.experiments.compare import (
 from fieldsolver.experiments.compare import runner as runner_module
 from fieldsolver.experiments.compare.plan import chosen_rate, final_cells, tuning_cells
 from fieldsolver.experiments.compare.runner import dealt, run_cells
+from fieldsolver.experiments.compare.splits import texts_of
 from fieldsolver.experiments.options import Interrupted
+from fieldsolver.models.parts import Preset
 
 from .tiny_text_data import write_packs
 
@@ -61,10 +64,10 @@ def test_a_study_is_measured(finished):
     assert outcome.is_complete
     assert len(bag.results) == 2
     assert len(linear.results) == 1
-    assert bag.accuracy().mean > 0.9
+    assert bag.accuracy().mean > 0.8  # of four classes; the rate that wins the tie by its loss overshoots a little
     assert linear.accuracy().mean > 0.9
     assert set(bag.tried) == set(BAG.rates)
-    assert bag.rate == max(bag.tried, key=lambda rate: (bag.tried[rate], -rate))
+    assert bag.tried[bag.rate] == max(bag.tried.values())
     result = bag.results[0]
     assert result.tokens == pytest.approx(6 * 216 * 12, rel=0.01)  # epochs, 0.9 of the texts, tokens of a text
     assert result.rows == 216
@@ -91,6 +94,7 @@ def test_tuning_never_sees_the_test_split_nor_more_than_its_part(finished):
         found = store.read(cell)
         assert found.rows == pytest.approx(21, abs=2)
         assert not found.samples
+        assert len(texts_of(cell).validation) == 24  # all: a tenth of them would judge by chance
 
 
 def test_finished_cells_are_never_run_again(finished, monkeypatch):
@@ -122,6 +126,7 @@ def test_the_fingerprint_has_what_the_result_depends_on_and_nothing_else(finishe
     changed = [
         {"seed": 1}, {"rate": 0.5}, {"content": "other"}, {"budget": Budget(epochs=4)}, {"budget": Budget(tokens=3)},
         {"purpose": "tuning"}, {"fraction": 0.5}, {"test_samples": 5}, {"data": "imdb"},
+        {"validation": 0.5},
         *({"recipe": dataclasses.replace(BAG, **change)} for change in (
             {"model": "transformer", "options": {}}, {"preset": "words"}, {"options": {}}, {"tokeniser": "bpe"},
             {"vocabulary": 7}, {"max_length": 7}, {"batch": 7}, {"training": {"clip": 2.0}}, {"label_smoothing": 0.1},
@@ -129,6 +134,18 @@ def test_the_fingerprint_has_what_the_result_depends_on_and_nothing_else(finishe
     ]  # fmt: skip
     others = [dataclasses.replace(cell, **change).fingerprint for change in changed]
     assert len({cell.fingerprint, *others}) == 1 + len(changed)
+
+
+def test_a_preset_that_changed_is_another_cell(finished, monkeypatch):
+    """Results of the numbers that a preset had before must not be taken for those of the numbers it has now."""
+    store, outcome = finished
+    cell = final_cells(outcome.study, outcome.study.entries[0], store)[0]
+    recipe = dataclasses.replace(BAG, preset="words", options={})
+    matched = dataclasses.replace(BAG, model="transformer", options={}, like=recipe)
+    before = [dataclasses.replace(cell, recipe=one).fingerprint for one in (recipe, matched)]
+    monkeypatch.setitem(bag.PRESETS, "words", Preset("", {"buckets": 0, "dim": 16}))
+    after = [dataclasses.replace(cell, recipe=one).fingerprint for one in (recipe, matched)]
+    assert all(old != new for old, new in zip(before, after, strict=True))
 
 
 def test_an_interrupted_run_goes_on_to_the_same_result(tmp_path, monkeypatch):
@@ -181,7 +198,8 @@ def test_equal_seconds_are_those_of_the_other_row(finished, tmp_path):
     whole = study(first, timed)
     outcome = run_study(whole, store, QUIET)
     row, reference = outcome.rows["timed", "ag_news"], outcome.rows["bag", "ag_news"]
-    assert row.budget == Budget(seconds=round(reference.mean("seconds"), 1))
+    assert row.budget is not None
+    assert row.budget.seconds == pytest.approx(reference.mean("seconds"), abs=0.05)
     assert row.mean("seconds") == pytest.approx(row.budget.seconds, abs=0.2)
     assert row.tried == reference.tried
     assert collected(whole, CellStore(tmp_path / "empty")).rows["timed", "ag_news"].budget is None
@@ -229,9 +247,14 @@ def test_damaged_files_are_named(finished, tmp_path):
         with pytest.raises(FileFormatError, match=message):
             other.read(cell)
     path.write_text(whole)
-    path.with_suffix(".npz").write_bytes(b"PK nonsense")
-    with pytest.raises(FileFormatError, match="is damaged"):
-        other.read(cell)
+    arrays = path.with_suffix(".npz")
+    content = arrays.read_bytes()
+    broken = bytearray(content)
+    broken[100:140] = bytes(40)  # inside the first array
+    for bad in (b"PK nonsense", content[: len(content) // 2], bytes(broken)):
+        arrays.write_bytes(bad)
+        with pytest.raises(FileFormatError, match="is damaged"):
+            other.read(cell)
 
 
 def test_another_data_set_under_the_same_name_is_not_mixed_in(finished, tmp_path, monkeypatch):

@@ -61,7 +61,7 @@ class TestLoading:
         assert data.test.texts[0] == "test 0 of the day"
         assert data.test.labels.tolist() == [0, 1, 2, 3, 0, 1, 2, 3]
         assert data.classes == ("World", "Sports", "Business", "Sci/Tech")
-        assert data.note == "trained on 80 of 120,000 rows; 20 of them for validation"
+        assert data.note == "trained on 60 of 120,000 rows, 20 more for validation; tested on 8 of 7,600 rows"
         assert data.licence == "research, non-commercial"
 
     def test_the_environment_names_the_folder(self, packs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ class TestDivision:
     def test_what_is_in_the_test_split_is_left_out_of_training(self) -> None:
         division = divided(self.split("a", "b", "c", "d"), self.split("c", "x"), 0.0, 0)
         assert division.train.texts == ["a", "b", "d"]
-        assert division.note == "left out for being in the test split: 1"
+        assert division.omissions == "left out for being in the test split: 1"
 
     @pytest.mark.parametrize("seed", range(5))
     def test_copies_stay_on_one_side(self, seed: int) -> None:
@@ -130,7 +130,7 @@ class TestDivision:
         assert not set(division.train.texts) & set(division.validation.texts)
         assert len(division.train) + len(division.validation) == 60
         assert len(division.validation) == 18  # 3 of 10 groups of 3, for both classes
-        assert "copies of others: 40" in division.note
+        assert "copies of others: 40" in division.omissions
 
     def test_a_copy_of_what_is_in_the_test_split_is_nowhere_else(self) -> None:
         train = TextSplit(["a", "t", "b", "t", "c", "d"], np.array([0, 0, 0, 1, 1, 1]))
@@ -305,9 +305,11 @@ class TestRealPacks:
         ("name", "rows", "note"),
         [
             ("ag_news", (40_169, 7_600), "trained on 40,169 of 120,000 rows"),
-            ("ag_news_clean", (40_166, 7_600), "trained on 40,169 of 120,000 rows; left out for being in the test"),
-            ("dbpedia", (14_000, 7_600), "subset, content only; trained on 14,000 of 560,000 rows"),
-            pytest.param("imdb", (24_877, 25_000), "all 25,000 rows; left out for being", marks=pytest.mark.slow),
+            ("ag_news_clean", (40_166, 7_600), "trained on 40,166 of 120,000 rows; left out for being in the test"),
+            ("dbpedia", (14_000, 7_600), "subset, content only; trained on 14,000 of 560,000 rows; tested on 7,600 of"),
+            pytest.param(
+                "imdb", (24_877, 25_000), "trained on 24,877 of 25,000 rows; left out", marks=pytest.mark.slow
+            ),
         ],
     )
     def test_rows(self, name: str, rows: tuple[int, int], note: str) -> None:

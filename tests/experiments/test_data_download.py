@@ -232,7 +232,7 @@ class TestLoadText:
         train = "".join(f'"{1 + i % 4}","title {i}","text #39;{i} #39;"\n' for i in range(40)).encode()
         self.serve(monkeypatch, server, "ag_news", [train, b'"3","a","b"\n'], (40, 1))
         data = load_text("ag_news", validation=0.1)
-        assert data.note == "all 40 rows; 4 of them for validation"
+        assert data.note == "trained on 36 of 40 rows, 4 more for validation"
         assert data.test.texts == ["a b"]
         again = load_text("ag_news", validation=0.1)
         assert again.fingerprint == data.fingerprint
@@ -266,7 +266,7 @@ class TestLoadText:
         data = load_text("dbpedia", validation=0)
         assert data.train.texts == ["one two", "drei"]
         assert data.test.labels.tolist() == [7]
-        assert data.note == "content only; all 2 rows"
+        assert data.note == "content only; trained on all 2 rows"
         (cache / "data" / "dbpedia" / "test.parquet").write_bytes(table([None], [1]))
         with pytest.raises(fs.FileFormatError, match="row 0 has no content"):
             load_text("dbpedia")

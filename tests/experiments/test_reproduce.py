@@ -3,6 +3,7 @@
 import dataclasses
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,19 +12,23 @@ from fieldsolver.experiments.baselines import NETS
 from fieldsolver.experiments.cli import main
 from fieldsolver.experiments.compare import (
     Budget,
+    CellResult,
     CellStore,
     Claim,
     Computed,
     Entry,
     Finding,
+    Outcome,
     Pair,
     Reaches,
     Recipe,
+    Row,
     Running,
     Study,
     collected,
     run_study,
 )
+from fieldsolver.experiments.compare import page as page_module
 from fieldsolver.experiments.compare.costs import held_for_gradient, macs
 from fieldsolver.experiments.compare.tables import pairs_table
 from fieldsolver.experiments.reproductions import (
@@ -37,6 +42,7 @@ from fieldsolver.experiments.reproductions import (
     wavenet_neuro_mathematics,
 )
 from fieldsolver.experiments.reproductions.cost_of_length import held_over_length, slopes
+from fieldsolver.experiments.reproductions.wave_network_seconds import planned_minutes, run_seconds
 from fieldsolver.models.wavenet_neuro.operation_counts import transformer_macs
 
 from .tiny_text_data import write_packs
@@ -75,6 +81,19 @@ def test_what_is_declared_hangs_together(name, quick):
     assert any(entry.recipe.like is not None for entry in declared.study.entries)
 
 
+def test_the_wave_network_is_planned_within_its_time():
+    """150 minutes in all, of which times and memory take a few; a short run has 3; no network has more than 12."""
+    whole, short = (find_reproduction("wave_network").load()(quick).study for quick in (False, True))
+    assert planned_minutes(whole) < 145
+    assert planned_minutes(short) < 2
+    assert all(run_seconds(whole, one, 1.0) < 720 for one in whole.entries
+               if one.recipe.is_network and not one.left_out)  # fmt: skip
+    once = dataclasses.replace(whole, entries=[one for one in whole.entries if one.key == ("small", "imdb")], pairs=())
+    milliseconds = 5.5 * (3 * (0.8 * 22_392 + 0.3 * 2_488) + 0.3 * 25_000)
+    tuning = 5.5 * 3 * (0.8 * 2_239.2 + 0.3 * 2_488)
+    assert planned_minutes(once) == pytest.approx((3 * milliseconds + 3 * tuning) / 1000 / 60 / 2)
+
+
 @pytest.mark.parametrize(
     ("compute", "holds", "words"),
     [
@@ -96,6 +115,25 @@ def test_mathematics_is_computed(compute, holds, words):
     assert finding.holds is holds
     assert words in finding.words
     assert "nan" not in finding.words
+
+
+def test_a_text_under_three_seeds_is_one_observation():
+    """Copies of a run must not make a correlation certain."""
+    draw = np.random.default_rng(0)
+    margin = draw.normal(size=40)
+    samples = {"margin": margin, "evaluations": draw.normal(size=40) - 0.3 * margin, "tokens": np.arange(40),
+               "correct": margin > 0}  # fmt: skip
+    recipe = Recipe("adaptive", "wavenet_neuro", "adaptive")
+    one = CellResult({"accuracy": 0.5}, 1.0, 1, {}, {}, 1, "", {}, samples=samples)
+    read = find_reproduction("wavenet_neuro").load()(False).readings[0].read
+    found = []
+    for seeds in (1, 3):
+        entry = Entry(recipe, "imdb", seeds, Budget(epochs=1))
+        found.append(read(Outcome(Study([entry]), {entry.key: Row(entry, [one] * seeds, 1e-3, {}, None)})))
+    for name in ("margin", "length"):
+        assert found[0][name] == pytest.approx(found[1][name])
+    assert found[0]["margin"][0] < 0
+    assert found[0]["right"] == pytest.approx(samples["evaluations"][margin > 0].mean())
 
 
 def test_macs_are_those_of_the_formula():
@@ -138,6 +176,7 @@ calls: list[int] = []
 def test_a_reproduction_runs_from_a_clean_folder_and_repeats_nothing(tmp_path, monkeypatch):
     calls.clear()
     monkeypatch.setattr(catalogue.Known, "load", lambda self: tiny)
+    monkeypatch.setattr(page_module, "drawings_of", lambda outcome: {})  # drawn elsewhere; three times is slow
     said = []
     page = reproduce("wave_network", tmp_path, tmp_path / "cells", Running(progress=False), say=said.append)
     text = page.read_text()
@@ -151,6 +190,12 @@ def test_a_reproduction_runs_from_a_clean_folder_and_repeats_nothing(tmp_path, m
     without_time = [[line for line in one.splitlines() if not line.startswith("fieldsolver ")] for one in (
         text, again.read_text())]  # fmt: skip
     assert without_time[0] == without_time[1]
+    whole = page.read_text()
+    cells, quiet = tmp_path / "cells", Running(progress=False)
+    short = reproduce("wave_network", tmp_path, cells, quiet, quick=True, say=said.append)
+    assert short.name == "wave_network_quick.md"
+    assert page.read_text() == whole
+    assert said[-2].startswith("not measured: half")  # two seeds of a short run
 
 
 def test_the_compare_command(tmp_path, capsys):
@@ -158,7 +203,8 @@ def test_the_compare_command(tmp_path, capsys):
     folders = ["--out", str(tmp_path / "out"), "--cells", str(tmp_path / "cells"), "--workers", "1"]
     assert main([*arguments, *folders]) == 0
     assert "| bag/words |" in capsys.readouterr().out
-    assert (tmp_path / "out" / "comparison.md").is_file()
+    page = (tmp_path / "out" / "comparison.md").read_text()
+    assert "`fieldsolver compare bag/words --data ag_news --seeds 2 --epochs 1 --fraction 0.5`" in page
     assert main([*arguments, *folders, "--minutes", "0.0001"]) == 0  # nothing is left to do
 
 
@@ -171,6 +217,8 @@ def test_the_compare_command(tmp_path, capsys):
         (["compare", "bag", "--data", "ag_news", "--seeds", "0"], "seeds is at least 1, got 0"),
         (["compare", "bag", "--data", "ag_news", "--epochs", "1", "--budget-tokens", "5"], "got epochs, tokens"),
         (["compare", "bag", "--data", "ag_news", "--minutes", "-1"], "--minutes is positive, got -1"),
+        (["compare", "bag", "--data", "ag_news", "--epochs", "0"], "a budget of epochs is positive, got 0"),
+        (["compare", "bag", "--data", "ag_news", "--workers", "0"], "workers is at least 1, got 0"),
         (["compare", "bag", "--data", "ag_nwes"], "ag_news"),
     ],
 )
@@ -182,6 +230,7 @@ def test_wrong_commands_end_with_one_sentence(arguments, message, tmp_path, caps
     assert len(said.strip().splitlines()) == 1
 
 
+@pytest.mark.slow  # starts a scheduler
 # One worker: it is a thread here, and torch's generator is the process's.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning", "ignore::UserWarning")
 def test_a_dask_cluster_gives_the_same_results(tmp_path):

@@ -43,7 +43,7 @@ def trained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
 def test_train_leaves_a_run_that_evaluate_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*TRAIN, "--out", str(tmp_path), "--weight-decay", "0", "--seed", "0"]) == 0
     said = capsys.readouterr().out.splitlines()
-    assert said[0].startswith("bag on ag_news: trained on 240 of 120,000 rows")
+    assert said[0].startswith("bag on ag_news: trained on 216 of 120,000 rows, 24 more for validation")
     assert [line.split(",")[0] for line in said[1:3]] == ["epoch 1", "epoch 2"]
     assert said[-1] == str(tmp_path / "bag")
     folder = tmp_path / "bag"
@@ -148,6 +148,7 @@ WRONG = {
     ("--seeds", "3"): "--seeds is an option of experiments, not of bag",
     ("--epochs", "0"): "--epochs is at least 1, got 0",
     ("--parallel", "ddp"): "--parallel ddp needs several processes; start it as: torchrun",
+    ("--dense-embeddings", "--lazy-embeddings"): "exclude one another",
     ("--compile", "--lazy-embeddings"): "sparse gradients, which neither --parallel nor --compile can handle",
 }
 
@@ -170,7 +171,7 @@ def test_no_data_and_no_network_is_one_sentence(
     def nothing(*_: object, **__: object) -> None:
         raise DataUnavailable("ag_news: no network")
 
-    monkeypatch.setattr("fieldsolver.experiments.train_text_model.load_text", nothing)
+    monkeypatch.setattr("fieldsolver.experiments.training.text_run.load_text", nothing)
     assert main([*TRAIN, "--out", str(tmp_path)]) == 1
     assert capsys.readouterr().err == "fieldsolver: ag_news: no network\n"
 
@@ -196,10 +197,13 @@ def test_a_preset_says_how_it_is_trained_unless_told_otherwise(tmp_path: Path, m
     command = ["train", "wave_network", "--data", "ag_news", "--preset", "paper", "--out", str(tmp_path)]
     assert main([*command, "--batch", "7"]) == 0
     assert main([*command, "--compile"]) == 0
+    assert main([*command, "--dense-embeddings"]) == 0
+    path = write_run(tmp_path / CONFIG, seen[0])
+    assert main(["train", str(path), "--dense-embeddings"]) == 0
+    assert [run.settings.lazy_embeddings for run in seen] == [True, False, False, False]
     assert seen[0].vocabulary == TRAINING["paper"].vocabulary
     assert seen[0].settings.learning_rate == TRAINING["paper"].learning_rate
     assert seen[0].settings.batch == 7
-    assert not seen[1].settings.lazy_embeddings
 
 
 def test_list_models_shows_presets_and_options(capsys: pytest.CaptureFixture[str]) -> None:

@@ -352,6 +352,17 @@ def test_the_offending_batch_can_be_computed_again(tmp_path: Path) -> None:
     assert len(train(fresh, TASK, SETTINGS, tmp_path, resume=True).history) == 3
 
 
+def test_a_batch_that_cannot_be_kept_hides_no_failure(tmp_path: Path) -> None:
+    def poison(step: int) -> None:
+        with torch.no_grad():
+            model.last.weight[0, 0] = float("inf")
+
+    (tmp_path / OFFENDING / "in the way").mkdir(parents=True)
+    model = mean_model()
+    with pytest.raises(TrainingFailed, match=r"at step 1.*the batch cannot be kept in .*the last checkpoint is kept"):
+        train(model, calling(TASK, poison), SETTINGS, tmp_path)
+
+
 def test_float16_leaves_out_a_step_that_overflows(tmp_path: Path) -> None:
     def loud(model: nn.Module, indices: Tensor, generator: torch.Generator) -> Measured:
         loss, counts = TASK.loss(model, indices, generator)

@@ -34,7 +34,7 @@ class BagOfEmbeddings(TextModel):
         total = _sum(self.words(ids), mask)
         number = mask.sum(1, keepdim=True)
         if self.pairs is not None:
-            total = total + _sum(self.pairs(pair_ids(ids, self.pairs.num_embeddings)), mask)
+            total = total + _sum(self.pairs(pair_ids(ids, self.pairs.num_embeddings, mask)), mask)
             number = 2 * number
         logits = self.head(self.dropout(total / number.clamp(min=1)))
         return Answer(logits, logits.new_zeros(()), logits.new_zeros(len(logits)))
