@@ -41,7 +41,9 @@ def reproduce(
     store = CellStore(cells)
     # Times first, as long as no worker shares the machine with them.
     measured = {
-        one.name: found for one in declared.measurements if (found := _measured(one, store, running, quick)) is not None
+        one.name: found
+        for one in declared.measurements
+        if (found := _measured(name, one, store, running, quick)) is not None
     }
     outcome = run_study(declared.study, store, running)
     measured |= {one.name: found for one in declared.readings if (found := one.read(outcome)) is not None}
@@ -58,8 +60,9 @@ def reproduce(
     return page
 
 
-def _measured(one: Measurement, store: CellStore, running: Running, quick: bool) -> Numbers | None:
-    key = hashlib.sha256(f"{one.name} {quick} {__version__} {os.cpu_count()}".encode()).hexdigest()[:16]
+def _measured(name: str, one: Measurement, store: CellStore, running: Running, quick: bool) -> Numbers | None:
+    """What the store holds of this reproduction's measurement, measured now if it has none."""
+    key = hashlib.sha256(f"{name} {one.name} {quick} {__version__} {os.cpu_count()}".encode()).hexdigest()[:16]
     if running.until is not None and time.time() > running.until:
         return None
     with one_thread():

@@ -42,6 +42,7 @@ from fieldsolver.experiments.reproductions import (
     wavenet_neuro_mathematics,
 )
 from fieldsolver.experiments.reproductions.cost_of_length import held_over_length, slopes
+from fieldsolver.experiments.reproductions.reproduce import _measured
 from fieldsolver.experiments.reproductions.wave_network_seconds import planned_minutes, run_seconds
 from fieldsolver.models.wavenet_neuro.operation_counts import transformer_macs
 
@@ -260,3 +261,15 @@ def test_unmeasured_rows_are_printed_as_such(tmp_path):
     outcome = collected(study, CellStore(tmp_path))
     assert "not measured" in pairs_table(outcome)[2]
     assert math.isnan(outcome.rows["large", "ag_news"].mean("seconds"))
+
+
+def test_reproductions_that_share_a_folder_do_not_share_measurements(tmp_path) -> None:
+    store, running = CellStore(tmp_path), Running()
+
+    def found(name: str, number: float) -> dict[str, float]:
+        one = Measurement("length", "Time", lambda quick: {"number": number}, lambda numbers: [], {})
+        return _measured(name, one, store, running, True)
+
+    assert [found("one", 1.0), found("two", 2.0), found("one", 3.0)] == [
+        {"number": number} for number in (1.0, 2.0, 1.0)
+    ]
