@@ -6,8 +6,6 @@ import math
 import platform
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +15,7 @@ from fieldsolver._version import __version__
 from fieldsolver.experiments.baselines import find_classifier, matched_transformer
 from fieldsolver.experiments.benchmarks.machine import processor
 from fieldsolver.experiments.text import batches, collate
+from fieldsolver.experiments.threads import one_thread
 from fieldsolver.experiments.training import TrainingFailed, TrainSettings, train
 from fieldsolver.experiments.training.text_task import text_task
 from fieldsolver.models.parts import TextModel, configured
@@ -53,17 +52,6 @@ def build_model(recipe: Recipe, vocabulary: int, classes: int) -> TextModel:
     with torch.random.fork_rng(devices=[]):
         other = build_model(recipe.like, vocabulary, classes)
     return cast("TextModel", package.build(matched_transformer(other, **recipe.options)))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Torch on one thread, as in every worker: results and seconds are then comparable."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _fitted(cell: Cell) -> CellResult:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from torch import Tensor, nn
 
 from fieldsolver.experiments.options import RunOptions
 from fieldsolver.experiments.run_config import write_run_config
+from fieldsolver.experiments.threads import one_thread
 from fieldsolver.experiments.training import Measured, Task, TrainSettings, train
 from fieldsolver.nn.weights import save_weights
 
@@ -27,7 +26,7 @@ from .settings import QUICK_EPOCHS, QUICK_SEEDS, Settings
 def run(options: RunOptions) -> Path:
     """Train, compare, write ``report.md``, figures, ``config.toml``, ``result.nc``, weights; print the table."""
     settings = _settings(options)
-    with _one_thread():
+    with one_thread():
         outcome = _outcome(settings, options)
     write_run_config(
         options.out / "config.toml", "digits", quick=options.quick, seeds=settings.seeds, epochs=settings.epochs,
@@ -36,17 +35,6 @@ def run(options: RunOptions) -> Path:
     model = outcome.field[0].model
     save_weights(model, options.out / "weights.safetensors", {"kind": "DigitField", **dataclasses.asdict(settings)})
     return write_report(outcome, options.out)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """A batch of 8x8 fields is too small to share out, and the order of sums must not depend on the machine's cores."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _outcome(settings: Settings, options: RunOptions) -> Outcome:

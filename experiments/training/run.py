@@ -14,8 +14,8 @@ from torch import nn
 
 from fieldsolver.errors import OptionError
 from fieldsolver.experiments.options import Interrupted
+from fieldsolver.solve.progress import ProgressBar
 
-from .bar import TrainingBar
 from .checkpoint import BEST, CHECKPOINT, load_best, save_best, save_checkpoint
 from .interruption import Interruption
 from .logs import Logs
@@ -49,7 +49,7 @@ class Run:
     stored: dict[str, Any]
     saving: Saving
     logs: Logs
-    bar: TrainingBar
+    bar: ProgressBar
 
     @property
     def state(self) -> TrainingState:

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 
 from fieldsolver.errors import OptionError
+from fieldsolver.solve.progress import ProgressBar
 
-from .bar import TrainingBar
 from .checkpoint import BEST, CHECKPOINT, load_best, load_checkpoint
 from .guard import OFFENDING
 from .logs import Logs
@@ -92,7 +92,7 @@ def train(
                 say=say,
             )
         )  # fmt: skip
-        bar = stack.enter_context(TrainingBar(label, progress if first else False))
+        bar = stack.enter_context(ProgressBar(label, progress if first else False))
         run = Run(stepper, folder, stored, Saving(save_seconds, save_steps), logs, bar)
         return run.to_the_end()
 

@@ -11,7 +11,7 @@ PATIENCE = 2.0
 
 
 class ProgressBar:
-    """Context manager; call it with the done fraction.
+    """Context manager; call it with the done fraction, and with numbers by name if there are any to show.
 
     Args:
         label: what is being done.
@@ -33,16 +33,18 @@ class ProgressBar:
     def __enter__(self) -> ProgressBar:
         return self
 
-    def __call__(self, fraction: float) -> None:
-        """Show the fraction, once the work has lasted long enough."""
+    def __call__(self, fraction: float, **numbers: float) -> None:
+        """Show the fraction and the numbers, once the work has lasted long enough."""
         self._first = fraction if self._first is None else self._first
         if not self._wanted or (self._bar is None and time.monotonic() - self._started < PATIENCE):
             return
         if self._bar is None:
             from tqdm import tqdm
 
-            form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+            form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"
             self._bar = tqdm(total=100.0, initial=100.0 * self._first, desc=self._label, bar_format=form)
+        shown = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+        self._bar.set_postfix_str(shown, refresh=False)
         self._bar.update(max(0.0, 100.0 * fraction - self._bar.n))
 
     def __exit__(

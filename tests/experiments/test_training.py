@@ -40,6 +40,7 @@ from fieldsolver.experiments.training import (
     train,
 )
 from fieldsolver.experiments.training.optimisers import make_optimisers
+from fieldsolver.solve import progress as solve_progress
 
 from .text_models import MeanModel, mean_model, texts
 
@@ -399,7 +400,7 @@ def test_tensorboard_and_wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_bar_shows_loss_rate_and_speed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fieldsolver.experiments.training.bar.PATIENCE", 0.0)
+    monkeypatch.setattr(solve_progress, "PATIENCE", 0.0)
     train(mean_model(), TASK, replace(SETTINGS, epochs=1), tmp_path, progress=True, label="waves")
     shown = capsys.readouterr().err
     for word in ("waves:", "loss ", "rate ", "tokens_per_second "):
