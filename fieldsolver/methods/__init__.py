@@ -3,6 +3,7 @@
 from .explicit_runge_kutta import ExplicitRungeKutta
 from .order_conditions import coarse_residuals, embedded_residuals, interpolant_residuals, method_residuals
 from .protocol import Memory, Method, Step
+from .rate_at_end import with_rate_at_end
 from .registry import METHODS, adaptive_methods, get_method
 from .reversible import ReversibleMethod
 from .summary import MethodSummary
@@ -23,4 +24,5 @@ __all__ = [
     "get_method",
     "interpolant_residuals",
     "method_residuals",
+    "with_rate_at_end",
 ]

@@ -15,6 +15,7 @@ from fieldsolver.equations import Event, FieldEquation
 from fieldsolver.equations.events import EventFunction
 from fieldsolver.errors import FieldSolverWarning, OptionError, SolveFailed
 from fieldsolver.gradients import GradientMode, captured_by_events, captures_gradients, get_gradient, is_transformed
+from fieldsolver.methods import with_rate_at_end
 from fieldsolver.methods.transformed import in_transform
 from fieldsolver.stepping import Ends, Status, SteadyState, StepLog, Trajectory
 from fieldsolver.stepping.compiled_method import CompiledMethod
@@ -185,8 +186,9 @@ def solve(
         steps["keeper"] = keeper
     if replay is not None:
         steps["check_events"] = True
+    asking = scheme
     if until is not None:
-        steps["until"] = resolved(until, problem)
+        steps["until"], asking = resolved(until, problem), with_rate_at_end(scheme)
 
     started = time.perf_counter()
 
@@ -200,7 +202,7 @@ def solve(
     try:
         with ProgressBar("solving", progress) as bar:
             trajectory = mode.solve(
-                problem.field, scheme, problem.y0, t0, t1, rtol=relative, atol=absolute, save_at=times,
+                problem.field, asking, problem.y0, t0, t1, rtol=relative, atol=absolute, save_at=times,
                 max_steps=max_steps, dense=dense, callback=callback, progress=bar if bar.wanted else None,
                 events=watched, ends=ends, **steps,
             )  # fmt: skip
