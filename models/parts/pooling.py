@@ -18,3 +18,16 @@ def masked_max(values: Tensor, mask: Tensor) -> Tensor:
     real = mask.unsqueeze(-1)
     highest = torch.where(real, values, float("-inf")).amax(1)
     return torch.where(mask.any(1, keepdim=True), highest, 0)
+
+
+POOLS = ("mean", "max", "mean_max")
+"""Kinds of `pooled`; the last are both, one behind the other."""
+
+
+def pooled(kind: str, values: Tensor, mask: Tensor) -> Tensor:
+    """(B, N, D) with mask (B, N) -> (B, D), or (B, 2 D) of ``"mean_max"``."""
+    if kind == "mean":
+        return masked_mean(values, mask)
+    if kind == "max":
+        return masked_max(values, mask)
+    return torch.cat([masked_mean(values, mask), masked_max(values, mask)], -1)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
-from fieldsolver.errors import OptionError, listing, nearest
+from fieldsolver.errors import OptionError, listing
+from fieldsolver.models.parts import POOLS, check_between, check_choice, check_not_negative, check_share, check_whole
 
 from .representation import AMPLITUDES
 from .superposition import MODES
 
 BLOCKS = ("wave", "wave_attention", "attention", "mlp", "nls", "continuous")
 READOUTS = ("re_im", "abs", "re", "phase")
-POOLS = ("mean", "max", "mean_max")
 HEADS = ("classes", "next_token", "masked_token")
 POSITIONS = ("none", "sinusoidal")
 EMBEDDINGS = ("uniform", "normal", "unit")
@@ -106,18 +105,18 @@ class Config:
     def __post_init__(self) -> None:
         object.__setattr__(self, "blocks", _names(self.blocks))
         for name, known in _CHOICES.items():
-            _among(name, getattr(self, name), known)
+            check_choice(name, getattr(self, name), known)
         for block in self.blocks:
-            _among("a block", block, BLOCKS)
+            check_choice("a block", block, BLOCKS)
         for name in ("vocabulary", "classes", "dim", "heads", "expansion", "steps"):
-            _whole(name, getattr(self, name), 1)
-        _whole("vocabulary", self.vocabulary, 2)  # padding and what is unknown
-        _whole("bigrams", self.bigrams, 0)
+            check_whole(name, getattr(self, name), 1)
+        check_whole("vocabulary", self.vocabulary, 2)  # padding and what is unknown
+        check_whole("bigrams", self.bigrams, 0)
         for name in ("dropout", "embedding_dropout", "word_dropout"):
-            _between(name, getattr(self, name), 0.0, 1.0, "0 <= value < 1")
-        _between("eps", self.eps, 1e-12, 0.1, "1e-12 <= value < 0.1")
+            check_share(name, getattr(self, name))
+        check_between("eps", self.eps, 1e-12, 0.1, "1e-12 <= value < 0.1")
         for name in ("phase_diversity", "position_scale", "duration"):
-            _between(name, getattr(self, name), 0.0, math.inf, "a finite number of at least 0")
+            check_not_negative(name, getattr(self, name))
         if not 0.0 < self.forgetting <= 1.0:
             raise OptionError(f"forgetting is a factor with 0 < value <= 1, got {self.forgetting!r}")
         self._check_together()
@@ -182,18 +181,3 @@ def _names(blocks: Any) -> tuple[str, ...]:
     if not isinstance(blocks, (tuple, list)):
         raise OptionError(f"blocks are names, such as ('wave', 'mlp'), got {blocks!r}")
     return tuple(blocks)
-
-
-def _among(name: str, value: Any, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise OptionError(f"{name} is one of {listing(known)}, got {value!r}{nearest(str(value), known)}")
-
-
-def _whole(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise OptionError(f"{name} is a whole number of at least {least}, got {value!r}")
-
-
-def _between(name: str, value: Any, low: float, high: float, said: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value < high:
-        raise OptionError(f"{name} has to be {said}, got {value!r}")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fieldsolver.models.parts import pair_ids
+from fieldsolver.models.parts import pair_ids, sinusoids
 
 from .config import Config
 from .memory import Memory
@@ -33,23 +31,20 @@ class TokenEmbedding(nn.Module):
         if self.pairs is not None:
             x = x + self.pairs(_pairs(ids, mask, self.config.bigrams, memory))
         if self.config.positions == "sinusoidal":
-            x = x + self.config.position_scale * sinusoids(mask, self.config.dim, memory).to(x.dtype)
+            x = x + self.config.position_scale * sinusoids(places_of(mask, memory), self.config.dim).to(x.dtype)
         if self.training and self.config.word_dropout:
             keep = torch.rand(ids.shape, device=ids.device) >= self.config.word_dropout
             x = x * keep.unsqueeze(-1)
         return F.dropout(x, self.config.embedding_dropout, self.training)
 
 
-def sinusoids(mask: Tensor, dim: int, memory: Memory | None = None) -> Tensor:
-    """Sines and cosines of the place among real tokens, (B, N, D) (Vaswani et al. 2017, section 3.5)."""
+def places_of(mask: Tensor, memory: Memory | None = None) -> Tensor:
+    """The place of every token among the real ones, (B, N), from 0; a piece goes on where the one before ended."""
     number = mask.cumsum(1)
     if memory is not None:
         number = number + memory.value_before(number)
         memory.keep(number[:, -1:])
-    place = (number - 1).unsqueeze(-1).to(torch.float32)
-    rates = torch.exp(torch.arange(0, dim, 2, device=mask.device) * (-math.log(10000.0) / dim))
-    angles = place * rates
-    return torch.stack([angles.sin(), angles.cos()], -1).flatten(-2)
+    return number - 1
 
 
 def _pairs(ids: Tensor, mask: Tensor, rows: int, memory: Memory | None) -> Tensor:

@@ -8,7 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from fieldsolver.models.parts import masked_max, masked_mean
+from fieldsolver.models.parts import pooled
 
 from .columns import Columns
 from .config import Config
@@ -60,11 +60,7 @@ class WaveEncoder(nn.Module):
 
     def pooled(self, x: Tensor, mask: Tensor) -> Tensor:
         """One vector per sample, (B, `width`)."""
-        if self.config.pool == "mean":
-            return masked_mean(x, mask)
-        if self.config.pool == "max":
-            return masked_max(x, mask)
-        return torch.cat([masked_mean(x, mask), masked_max(x, mask)], -1)
+        return pooled(self.config.pool, x, mask)
 
     @property
     def width(self) -> int:

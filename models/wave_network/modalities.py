@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from fieldsolver.errors import OptionError, StateError
+from fieldsolver.models.parts import sinusoids
 
 from .config import Config
-from .embedding import sinusoids
+from .embedding import places_of
 from .encoder import WaveEncoder
 from .wave_block import Layered
 
@@ -90,6 +91,6 @@ class WaveClassifier(nn.Module):
     def forward(self, *inputs: Tensor) -> Tensor:
         x, mask = self.front(*inputs)
         if self.config.positions == "sinusoidal":
-            x = x + self.config.position_scale * sinusoids(mask, self.config.dim).to(x.dtype)
+            x = x + self.config.position_scale * sinusoids(places_of(mask), self.config.dim).to(x.dtype)
         encoded = cast("Layered", self.encoder(x, mask))
         return cast("Tensor", self.head(self.encoder.pooled(encoded.x, mask)))

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fieldsolver.errors import StateError
+from fieldsolver.models.parts import in_heads
 
 from .columns import Columns
 from .config import Config
@@ -58,11 +59,6 @@ class Perceptron(nn.Module):
 
     def forward(self, x: Tensor, columns: Columns) -> Layered:
         return Layered(x + self.dropout(self.net(self.norm(x))))
-
-
-def in_heads(x: Tensor, heads: int) -> Tensor:
-    """(B, N, D) -> (B, heads, N, D/heads)."""
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
 def may_look(columns: Columns) -> Tensor:

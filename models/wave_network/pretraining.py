@@ -9,48 +9,11 @@ import torch
 from torch import Tensor
 
 from fieldsolver.errors import OptionError
-from fieldsolver.models.parts import UNKNOWN
+from fieldsolver.models.parts import IGNORED, MASKED_TOKEN, adopt, masked_batch, token_loss
 
-from .generation import IGNORED, token_loss
 from .network import WaveNetwork
 
-FIRST = 2
-"""The first id that is a word; those before are padding and what is unknown."""
-
-
-def masked_batch(
-    ids: Tensor,
-    mask: Tensor,
-    vocabulary: int,
-    generator: torch.Generator,
-    *,
-    share: float = 0.15,
-    hidden: int = UNKNOWN,
-) -> tuple[Tensor, Tensor]:
-    """Tokens to guess: of the chosen ones 80 % become `hidden`, 10 % another word, 10 % stay.
-
-    Args:
-        ids: (B, N).
-        mask: (B, N), True on real tokens.
-        vocabulary: number of ids.
-        generator: of the choice.
-        share: of real tokens that are chosen.
-        hidden: the id that stands for a hidden token.
-
-    Returns:
-        The ids that the network sees and the labels, (B, N) each; `IGNORED` where nothing was chosen.
-
-    Raises:
-        OptionError: a share outside (0, 1].
-    """
-    if not 0 < share <= 1:
-        raise OptionError(f"share lies in (0, 1], got {share!r}")
-    chosen = (torch.rand(ids.shape, generator=generator) < share) & mask
-    fate = torch.rand(ids.shape, generator=generator)
-    others = torch.randint(min(FIRST, vocabulary - 1), vocabulary, ids.shape, generator=generator)
-    seen = torch.where(chosen & (fate < 0.8), hidden, ids)
-    seen = torch.where(chosen & (fate >= 0.9), others, seen)
-    return seen, torch.where(chosen, ids, IGNORED)
+__all__ = ["adopt", "masked_batch", "pretrain"]
 
 
 def pretrain(
@@ -61,8 +24,8 @@ def pretrain(
     Raises:
         OptionError: another head.
     """
-    if network.config.head != "masked_token":
-        raise OptionError(f"pretrain needs a network with head='masked_token', got {network.config.head!r}")
+    if network.predicts != MASKED_TOKEN:
+        raise OptionError(f"pretrain needs a network with head='masked_token', got {network.predicts!r}")
     optimiser = torch.optim.AdamW(network.parameters(), lr=learning_rate)
     network.train()
     losses = []
@@ -77,22 +40,3 @@ def pretrain(
         optimiser.step()
         losses.append(loss.item())
     return losses
-
-
-def adopt(network: WaveNetwork, trained: WaveNetwork) -> None:
-    """Copy embedding and encoder of `trained` into a network that differs in its head alone.
-
-    Raises:
-        OptionError: the encoders differ.
-    """
-    for part in ("embedding", "encoder"):
-        ours, theirs = (getattr(one, part).state_dict() for one in (network, trained))
-        different = [name for name in ours.keys() | theirs.keys() if _shape(ours, name) != _shape(theirs, name)]
-        if different:
-            raise OptionError(f"the networks differ in {part}.{min(different)}; build both with the same configuration")
-    for part in ("embedding", "encoder"):
-        getattr(network, part).load_state_dict(getattr(trained, part).state_dict())
-
-
-def _shape(state: dict[str, Tensor], name: str) -> tuple[int, ...] | None:
-    return tuple(state[name].shape) if name in state else None

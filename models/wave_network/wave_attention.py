@@ -6,9 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fieldsolver.models.parts import in_heads
+
 from .columns import Columns
 from .config import Config
-from .other_blocks import in_heads, may_look
+from .other_blocks import may_look
 from .representation import represent
 from .wave_block import Layered
 

@@ -3,6 +3,7 @@
 from .config import Config
 from .dynamics import FieldDynamics
 from .energy import FieldEnergy
+from .growth import growth
 from .model import WaveNetNeuro, build
 from .presets import PRESETS, TRAINING
 from .stability import descending_step, largest_step, steps_within
@@ -16,6 +17,7 @@ __all__ = [
     "WaveNetNeuro",
     "build",
     "descending_step",
+    "growth",
     "largest_step",
     "steps_within",
 ]

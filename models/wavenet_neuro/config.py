@@ -29,14 +29,15 @@ class Config:
         transport: ``- a*d_dx(phi)`` with a trained speed per channel; it tells left from right.
         speed: spread of the speeds at the start.
         reaction: ``"mlp"``, ``"bounded"``, ``"gradient"``, ``"contractive"``, ``"mean_field"`` (contractive too, and
-            every token feels the mean of its text), ``"none"``, or kinetics by name.
+            every token feels the mean of its text), ``"consensus"`` (so is this; the mean alone is pulled along),
+            ``"none"``, or kinetics by name.
         expansion: width of the reaction's hidden layer, as a multiple of C.
         gain: factor on the usual initial weights of the reaction's last layer.
         slopes: the reaction of kind ``"mlp"`` sees ``d_dx(phi)`` too.
         norm: the reaction of kind ``"mlp"`` sees the field normalised over channels, at every position by itself.
         limit: largest rate of the bounded reaction.
-        margin: rate at which the reactions ``"contractive"`` and ``"mean_field"`` bring all states together at least,
-            1/time.
+        margin: rate at which the reactions ``"contractive"``, ``"mean_field"`` and ``"consensus"`` bring all states
+            together at least, 1/time.
         strength: rate at which they do so besides where they are saturated, 1/time; trained with ``"contractive"``.
         decay: where the trained rate k of ``- k*phi`` starts; 0: without the term.
         input: the text as ``"initial"`` state, as lasting ``"forcing"``, or as ``"both"``.
@@ -56,6 +57,7 @@ class Config:
         readout: ``"mean"``, ``"max"``, ``"mean_max"``, ``"attention"``, ``"last"``, or ``"tokens"`` (an answer each).
         skip: the readout sees the token vectors beside the field.
         hidden: width of the head; 0: a linear head.
+        overflow: size of a field beyond which a run is refused as unstable; 0: nobody looks.
         variant: ``"field"``, or other dynamics by name.
 
     Raises:
@@ -105,6 +107,7 @@ class Config:
     readout: str = "mean"
     skip: bool = False
     hidden: int = 32
+    overflow: float = 1e6
     variant: str = "field"
 
     def __post_init__(self) -> None:

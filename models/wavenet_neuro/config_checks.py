@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
-from fieldsolver.errors import OptionError, listing, nearest
+from fieldsolver.errors import OptionError, listing
 from fieldsolver.methods import adaptive_methods
+from fieldsolver.models.parts import (
+    POOLS,
+    check_choice,
+    check_not_negative,
+    check_positive,
+    check_share,
+    check_whole,
+)
 
 from .kinetics import KINETICS
+from .reactions import REACTIONS, hears
 from .variants import VARIANTS
 from .variants.field_options import refuse_field_options
 
 if TYPE_CHECKING:
     from .config import Config
 
-REACTIONS = ("mlp", "bounded", "gradient", "contractive", "mean_field", "none")
 CHOICES: dict[str, tuple[str, ...]] = {
     "positions": ("none", "sinusoidal", "learned"),
     "geometry": ("line", "hilbert", "raster"),
     "boundary": ("neumann", "periodic", "dirichlet"),
     "diffusion": ("channels", "matrix", "learned", "none"),
-    "reaction": (*REACTIONS, *KINETICS),
+    "reaction": (*REACTIONS, "none", *KINETICS),
     "input": ("initial", "forcing", "both"),
     "stopping": ("steps", "time", "steady"),
-    "readout": ("mean", "max", "mean_max", "attention", "last", "tokens"),
+    "readout": (*POOLS, "attention", "last", "tokens"),
     "variant": ("field", *VARIANTS),
 }
 COUNTS = ("vocabulary", "classes", "embedding", "channels", "max_length", "shifts", "window")
 POSITIVE = ("expansion", "limit", "margin", "strength", "tolerance", "gain", "scale")
-NOT_NEGATIVE = ("diffusivity", "decay", "duration", "ponder", "speed", "step", "hidden", "bigrams")
+NOT_NEGATIVE = ("diffusivity", "decay", "duration", "ponder", "speed", "step", "hidden", "bigrams", "overflow")
 
 
 def check(config: Config) -> None:
@@ -47,24 +54,18 @@ def check(config: Config) -> None:
 
 def _choices(config: Config) -> None:
     for name, known in CHOICES.items():
-        value = getattr(config, name)
-        if value not in known:
-            raise OptionError(f"{name} is one of {listing(known)}; got {value!r}{nearest(str(value), known)}")
+        check_choice(name, getattr(config, name), known)
 
 
 def _numbers(config: Config) -> None:
     for name in COUNTS:
-        value = getattr(config, name)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise OptionError(f"{name} is a whole number, at least 1; got {value!r}")
-    for names, least, said in ((POSITIVE, math.ulp(0.0), "positive"), (NOT_NEGATIVE, 0.0, "not negative")):
-        for name in names:
-            value = getattr(config, name)
-            if not (math.isfinite(value) and value >= least):
-                raise OptionError(f"{name} is {said}, got {value!r}")
+        check_whole(name, getattr(config, name), 1)
+    for name in POSITIVE:
+        check_positive(name, getattr(config, name))
+    for name in NOT_NEGATIVE:
+        check_not_negative(name, getattr(config, name))
     for name in ("dropout", "word_dropout", "head_dropout"):
-        if not 0 <= getattr(config, name) < 1:
-            raise OptionError(f"{name} is a share, at least 0 and below 1; got {getattr(config, name)!r}")
+        check_share(name, getattr(config, name))
     if config.states is not None and (not isinstance(config.states, int) or config.states < 1):
         raise OptionError(f"states is a whole number, at least 1, or None for the solver's own; got {config.states!r}")
     if config.steps is not None and (not isinstance(config.steps, int) or config.steps < 1):
@@ -85,8 +86,8 @@ def _together(config: Config) -> None:
         raise OptionError("learned diffusion has closed ends or none: boundary='neumann' or 'periodic'")
     if config.slopes and config.reaction != "mlp":
         raise OptionError(f"slopes are arguments of reaction='mlp', got reaction={config.reaction!r}")
-    if config.reaction == "mean_field" and config.input == "initial":
-        raise OptionError("reaction='mean_field' hears the text as a source; write input='forcing' or 'both'")
+    if hears(config.reaction, "source") and config.input == "initial":
+        raise OptionError(f"reaction={config.reaction!r} hears the text as a source; write input='forcing' or 'both'")
 
 
 def _stopping(config: Config) -> None:
@@ -140,6 +141,6 @@ def _causal(config: Config) -> None:
             "learned diffusion, transport and slopes look both ways; causal=True goes with diffusion='channels', "
             "'matrix' or 'none'"
         )
-    if config.reaction in (*KINETICS, "mean_field"):
-        local = listing([name for name in REACTIONS if name != "mean_field"])
+    if config.reaction in KINETICS or hears(config.reaction, "mean"):
+        local = listing([*(name for name in REACTIONS if not hears(name, "mean")), "none"])
         raise OptionError(f"reaction={config.reaction!r} hears both sides; causal=True needs one of {local}")

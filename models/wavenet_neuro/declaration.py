@@ -14,7 +14,7 @@ from .config import Config
 from .kinetics import KINETICS
 from .padding import CLOSED, INSIDE, TILTS
 from .places import Place
-from .reactions import BoundedReaction, GradientReaction, MeanFieldReaction, Perceptron, TextMean
+from .reactions import REACTIONS, TextMean, hears
 from .spread import CrossDiffusion, LearnedSpread
 
 FORCING = "I"
@@ -42,7 +42,7 @@ def text_of(config: Config, *, padded: bool = False) -> str:
         terms.append("- k*phi")
     if config.reaction != "none":
         terms.append("react(" + ", ".join(["phi", *_heard(config, slopes)]) + ")")
-    if config.input != "initial" and config.reaction != "mean_field":
+    if config.input != "initial" and not hears(config.reaction, "source"):
         terms.append(FORCING)
     rate = " + ".join(terms).replace("+ -", "-") if terms else "0*phi"
     if not padded:
@@ -53,9 +53,10 @@ def text_of(config: Config, *, padded: bool = False) -> str:
 
 def _heard(config: Config, slopes: list[str]) -> list[str]:
     """What the reaction hears besides the field."""
-    if config.reaction == "mean_field":
-        return [f"share(phi, {INSIDE})", FORCING]
-    return slopes if config.slopes else []
+    if config.reaction not in REACTIONS:
+        return []
+    known = {"slopes": slopes if config.slopes else [], "mean": [f"share(phi, {INSIDE})"], "source": [FORCING]}
+    return [argument for name in REACTIONS[config.reaction].hears for argument in known[name]]
 
 
 def uses_mask(config: Config) -> bool:
@@ -73,20 +74,10 @@ def modules_of(config: Config) -> dict[str, nn.Module]:
         periodic = config.boundary == "periodic"
         spread = LearnedSpread(config.channels, axes, config.shifts, config.diffusivity, periodic=periodic)
         modules["spread"] = fs.Nonlocal(spread)
-    if config.reaction == "mlp":
-        more = config.channels * axes if config.slopes else 0
-        modules["react"] = Perceptron(config.channels, hidden, more=more, norm=config.norm, gain=config.gain)
-    elif config.reaction == "bounded":
-        modules["react"] = BoundedReaction(config.channels, hidden, limit=config.limit)
-    elif config.reaction == "gradient":
-        modules["react"] = GradientReaction(config.channels, hidden)
-    elif config.reaction == "contractive":
-        modules["react"] = fs.nn.Contractive(
-            config.channels, hidden=(hidden,), margin=config.margin, strength=config.strength
-        )
-    elif config.reaction == "mean_field":
+    if hears(config.reaction, "mean"):
         modules["share"] = fs.Nonlocal(TextMean())
-        modules["react"] = MeanFieldReaction(config.channels, hidden, margin=config.margin, strength=config.strength)
+    if config.reaction in REACTIONS:
+        modules["react"] = REACTIONS[config.reaction].make(config, hidden, axes)
     return modules
 
 

@@ -25,6 +25,9 @@ NOMINAL = {"line": 16, "raster": 4, "hilbert": 4}
 PLACES = 64
 """So many places are kept."""
 
+ROUGH = 1e-3
+"""From this tolerance of rest on the linear systems of the implicit gradient are solved to a tenth of it."""
+
 Layer = fs.nn.FieldLayer | fs.nn.SteadyFieldLayer
 
 Problem = tuple[Layer, Place, dict[str, Tensor], Tensor]
@@ -147,7 +150,11 @@ class FieldDynamics(nn.Module):
         """The mode that was asked for, or the usual one."""
         usual = {"steps": "direct", "time": "checkpointed", "steady": "implicit"}[self.config.stopping]
         mode = usual if self.config.gradient == "auto" else self.config.gradient
-        return fs.gradients.Checkpointed(states=self.config.states) if mode == "checkpointed" else mode
+        if mode == "checkpointed":
+            return fs.gradients.Checkpointed(states=self.config.states)
+        if mode == "implicit" and self.config.tolerance >= ROUGH:  # of a state that is known roughly
+            return fs.gradients.Implicit(rtol=0.1 * self.config.tolerance)
+        return mode
 
     @property
     def _ponders(self) -> bool:

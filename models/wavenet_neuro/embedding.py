@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fieldsolver.errors import StateError
-from fieldsolver.models.parts import PAD, pair_ids
+from fieldsolver.models.parts import PAD, pair_ids, sinusoids
 
 from .config import Config
 
@@ -44,10 +44,7 @@ class TokenVectors(nn.Module):
 
 
 class Sinusoidal(nn.Module):
-    """Sines and cosines of positions, with a trained amplitude; any length.
-
-    Source: A. Vaswani et al., Attention is all you need, NeurIPS 2017, section 3.5.
-    """
+    """Sines and cosines of positions, with a trained amplitude; any length."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -55,11 +52,8 @@ class Sinusoidal(nn.Module):
 
     def forward(self, count: int, like: Tensor) -> Tensor:
         """(N, E) in the dtype and on the device of `like`."""
-        size = len(self.amplitude)
-        place = torch.arange(count, device=like.device, dtype=torch.float64).unsqueeze(1)
-        rates = torch.exp(torch.arange(0, size, 2, device=like.device).double() * (-math.log(10_000.0) / size))
-        waves = torch.stack([torch.sin(place * rates), torch.cos(place * rates)], -1).flatten(1)[:, :size]
-        return self.amplitude * waves.to(like.dtype)
+        places = torch.arange(count, device=like.device)
+        return self.amplitude * sinusoids(places, len(self.amplitude)).to(like.dtype)
 
 
 class Learned(nn.Module):

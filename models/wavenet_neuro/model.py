@@ -14,7 +14,10 @@ from .declaration import FORCING
 from .dynamics import FieldDynamics, Problem
 from .embedding import TokenVectors
 from .energy import FieldEnergy
+from .over_time import over_time
+from .overflow import evolve_watched
 from .places import sizes
+from .readings import readings
 from .readout import Readout
 
 
@@ -35,7 +38,7 @@ class WaveNetNeuro(TextModel):
         """See `TextModel.answer`; with ``readout="tokens"`` logits are (B, N, K)."""
         ids, together = _together(ids, mask)
         vectors = self.vectors(ids, together)
-        evolved = self.dynamics(vectors, together)
+        evolved = evolve_watched(self.dynamics, vectors, together, self.config.overflow)
         logits = self.readout(evolved.features, vectors, together)
         if logits.dim() == 3:
             logits = _apart(logits, mask)
@@ -49,10 +52,7 @@ class WaveNetNeuro(TextModel):
         Raises:
             OptionError: texts of different places, or a variant that is no declared field.
         """
-        layer, _, inputs, start = self._problem(ids, mask)
-        if isinstance(layer, fs.nn.SteadyFieldLayer):
-            layer = fs.nn.FieldLayer(layer.equation, duration=self.config.duration, inputs=tuple(inputs), check="off")
-        return layer.trajectory(inputs, saves, state=start) if inputs else layer.trajectory(start, saves)
+        return over_time(self._problem(ids, mask), self.config.duration, saves)
 
     def energies(self, ids: Tensor, mask: Tensor | None = None, *, saves: int = 21) -> tuple[Tensor, Tensor]:
         """Times (T,) and the energy (T, B) of texts of one place along their trajectory; see `FieldEnergy`.
@@ -67,6 +67,19 @@ class WaveNetNeuro(TextModel):
         energy = FieldEnergy(self._field(), where, inside)
         return solution.t, torch.stack([energy(state, source) for state in solution.y])
 
+    def readings(self, ids: Tensor, mask: Tensor) -> dict[str, float]:
+        """See `readings.readings`."""
+        return readings(self, *self._ordered(ids, mask))
+
+    def prepared(self, ids: Tensor, mask: Tensor | None = None) -> tuple[FieldDynamics, Tensor, Tensor]:
+        """The field, token vectors (B, N, C) and their mask (B, N), real tokens first: what a run begins with.
+
+        Raises:
+            OptionError: a variant that is no declared field.
+        """
+        ids, mask = self._ordered(ids, mask)
+        return self._field(), self.vectors(ids, mask), mask
+
     def _field(self) -> FieldDynamics:
         if not isinstance(self.dynamics, FieldDynamics):
             raise OptionError(f"variant={self.config.variant!r} has no trajectory of one declared equation")
@@ -76,12 +89,12 @@ class WaveNetNeuro(TextModel):
         return _together(*checked_tokens(ids, mask, self.config.vocabulary))
 
     def _problem(self, ids: Tensor, mask: Tensor | None) -> Problem:
-        ids, mask = self._ordered(ids, mask)
+        field, vectors, mask = self.prepared(ids, mask)
         lengths = mask.sum(1).clamp(min=1)
         size = sizes(self.config, lengths, mask.shape[1]).unique().tolist()
         if len(size) != 1:
             raise OptionError(f"these texts lie on places of {len(size)} sizes; ask for one text at a time")
-        return self._field().problem(self.vectors(ids, mask), lengths, size[0])
+        return field.problem(vectors, lengths, size[0])
 
 
 def build(config: Config) -> WaveNetNeuro:

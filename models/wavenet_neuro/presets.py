@@ -11,10 +11,11 @@ _FIELD = {
     "readout": "mean_max", "skip": True, "hidden": 0, "projection": False, "embedding": 32, "channels": 32,
     "bigrams": 131_072, "dropout": 0.2, "word_dropout": 0.3, "head_dropout": 0.5,
 }  # fmt: skip
+_ZERO = {**_FIELD, "duration": 0.0, "diffusion": "none", "transport": False, "reaction": "none", "skip": False}
 _RESTING = {
-    "reaction": "mean_field", "margin": 0.25, "strength": 2.0, "input": "forcing", "stopping": "steady",
-    "duration": 200.0, "step": 0.25, "tolerance": 0.03, "transport": True, "readout": "mean_max", "embedding": 32,
-    "channels": 32, "bigrams": 131_072, "word_dropout": 0.3, "head_dropout": 0.5, "hidden": 0,
+    "reaction": "consensus", "margin": 0.25, "strength": 2.0, "expansion": 0.125, "input": "forcing",
+    "stopping": "steady", "duration": 200.0, "step": 0.5, "tolerance": 0.003, "transport": True, "readout": "mean_max",
+    "embedding": 32, "channels": 32, "word_dropout": 0.3, "head_dropout": 0.5, "hidden": 0,
 }  # fmt: skip
 
 PRESETS: dict[str, Preset] = {
@@ -37,11 +38,11 @@ PRESETS: dict[str, Preset] = {
         "a wider field for a GPU; not measured here", {**_FIELD, "embedding": 256, "channels": 256, "steps": 8}
     ),
     "adaptive": Preset(
-        "every text runs until it rests, which is certain at any weights, in a time of its own", _RESTING
+        "every text runs until it rests, in a time of its own; its reaction contracts, at any weights", _RESTING
     ),
     "fixed": Preset(
         "the dynamics of `adaptive` for a fixed time in fixed steps, with about as many evaluations",
-        {**_RESTING, "stopping": "steps", "step": 0.0, "duration": 4.0, "steps": 16},
+        {**_RESTING, "stopping": "steps", "step": 0.0, "duration": 5.0, "steps": 10},
     ),
     "diffusion_only": Preset("the ablation without a reaction", {**_FIELD, "reaction": "none"}),
     "reaction_only": Preset(
@@ -49,14 +50,26 @@ PRESETS: dict[str, Preset] = {
     ),
     "zero_dynamics": Preset(
         "the ablation without time: a bag of token vectors",
-        {**_FIELD, "duration": 0.0, "diffusion": "none", "transport": False, "reaction": "none", "skip": False},
+        _ZERO,
     ),
+    "words": Preset(
+        "without pairs of words: what their order says, the field alone can tell", {**_FIELD, "bigrams": 0, "gain": 0.5}
+    ),
+    "words_zero": Preset("the ablation of `words`, `adaptive` and `fixed`: a bag of words", {**_ZERO, "bigrams": 0}),
     "causal": Preset(
         "answers at every token from the past alone", {"causal": True, "window": 4, "readout": "tokens", "norm": True}
     ),
     "gradient_flow": Preset(
         "downhill in a trained potential: the energy falls, the field comes to rest",
-        {**_RESTING, "reaction": "gradient", "transport": False, "method": "bosh3", "step": 0.0},
+        {
+            **_RESTING,
+            "reaction": "gradient",
+            "expansion": 2.0,
+            "transport": False,
+            "method": "bosh3",
+            "step": 0.0,
+            "tolerance": 0.03,
+        },
     ),
 }
 
@@ -67,7 +80,8 @@ _AS_PUBLISHED = Training(learning_rate=1e-3, vocabulary=20_000, lazy_embeddings=
 TRAINING: dict[str, Training] = {
     **dict.fromkeys(PRESETS, _IMDB),
     **dict.fromkeys(("adaptive", "fixed", "gradient_flow"), _RESTED),
-    "zero_dynamics": _BAG,
+    **dict.fromkeys(("zero_dynamics", "words_zero"), _BAG),
+    "words": replace(_IMDB, learning_rate=1e-3, embedding_rate=10.0),
     "original": _AS_PUBLISHED,
 }
 """By preset; what the source document's implementation did stands with `original`."""

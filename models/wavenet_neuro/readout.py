@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from fieldsolver.models.parts import masked_max, masked_mean
+from fieldsolver.models.parts import POOLS, pooled
 
 from .config import Config
 
@@ -24,8 +24,10 @@ class Readout(nn.Module):
     def forward(self, field: Tensor, vectors: Tensor, mask: Tensor) -> Tensor:
         """Real tokens stand first in every row of mask (B, N)."""
         parts = (field, vectors) if self.skip else (field,)
-        if self.kind in ("mean", "max", "mean_max", "last"):
-            seen = torch.cat([_pooled(self.kind, part, mask) for part in parts], -1)
+        if self.kind in POOLS:
+            seen = torch.cat([pooled(self.kind, part, mask) for part in parts], -1)
+        elif self.kind == "last":
+            seen = _last(torch.cat(parts, -1), mask)
         else:
             seen = torch.cat(parts, -1)
             seen = seen if self.query is None else _attended(seen, self.query(seen), mask)
@@ -40,16 +42,10 @@ def _attended(seen: Tensor, scores: Tensor, mask: Tensor) -> Tensor:
     return (weights.unsqueeze(1) @ seen).squeeze(1)
 
 
-def _pooled(kind: str, seen: Tensor, mask: Tensor) -> Tensor:
-    """(B, N, C) -> (B, C), or (B, 2 C) of both."""
-    if kind == "last":
-        last = (mask.sum(1) - 1).clamp(min=0)
-        return seen.take_along_dim(last.reshape(-1, 1, 1), 1).squeeze(1) * mask.any(1, keepdim=True)
-    if kind == "mean":
-        return masked_mean(seen, mask)
-    if kind == "max":
-        return masked_max(seen, mask)
-    return torch.cat([masked_mean(seen, mask), masked_max(seen, mask)], -1)
+def _last(seen: Tensor, mask: Tensor) -> Tensor:
+    """The last token of each text, (B, N, C) -> (B, C)."""
+    last = (mask.sum(1) - 1).clamp(min=0)
+    return seen.take_along_dim(last.reshape(-1, 1, 1), 1).squeeze(1) * mask.any(1, keepdim=True)
 
 
 def _head(pooled: int, hidden: int, classes: int, dropout: float) -> nn.Module:

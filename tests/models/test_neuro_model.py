@@ -34,7 +34,9 @@ KIT: dict[str, dict[str, object]] = {
         "bigrams": 20,
     },
     "hilbert": {"geometry": "hilbert", "readout": "attention", "steps": 2, "positions": "sinusoidal"},
-    "circle": {"boundary": "periodic", "transport": True, "slopes": True, "steps": 2},
+    "circle": {  # read by the largest value: a mean does not notice that a field drifts around
+        "boundary": "periodic", "transport": True, "slopes": True, "steps": 2, "readout": "max",
+    },
     "absorbing": {
         "boundary": "dirichlet",
         "speed": 1.0,
@@ -131,7 +133,7 @@ def test_every_preset_runs_and_every_parameter_learns(preset):
     still = [name for name, p in one.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert still == []
     assert answer.evaluations.shape == (4,)
-    assert bool((answer.evaluations > 0).all()) == (preset != "zero_dynamics")
+    assert bool((answer.evaluations > 0).all()) == (one.config.duration > 0)
 
 
 def test_presets_of_the_source_document_have_its_sizes():
@@ -176,9 +178,9 @@ def test_learned_positions_end_somewhere():
     [
         ({"geometry": "torus"}, "geometry is one of"),
         ({"channels": 0}, "channels is a whole number"),
-        ({"dropout": 1.0}, "dropout is a share"),
+        ({"dropout": 1.0}, "dropout has to be a share"),
         ({"steps": 0}, "steps is a whole number"),
-        ({"tolerance": 0.0}, "tolerance is positive"),
+        ({"tolerance": 0.0}, "tolerance has to be a positive"),
         ({"diffusivity": 0.0}, "diffusion='none'"),
         ({"stopping": "steady"}, "forgets where it began"),
         ({"ponder": 0.1}, "ponder weighs"),

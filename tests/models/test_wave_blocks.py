@@ -12,9 +12,10 @@ from torch import Tensor
 
 from fieldsolver.errors import OptionError
 from fieldsolver.models.catalogue import build
+from fieldsolver.models.parts import sinusoids
 from fieldsolver.models.wave_network import Columns, Config, WaveNetwork, plots, represent
 from fieldsolver.models.wave_network.continuous import KEPT, ContinuousWave
-from fieldsolver.models.wave_network.embedding import sinusoids
+from fieldsolver.models.wave_network.embedding import places_of
 from fieldsolver.models.wave_network.readouts import PhaseSensitive
 from fieldsolver.models.wave_network.superposition import interference, mixture, modulation, normalised
 from fieldsolver.models.wave_network.trace import forward_trace, waves_of
@@ -122,7 +123,7 @@ def test_a_complex_read_out_turns_with_its_input() -> None:
 
 def test_places_are_counted_without_padding() -> None:
     mask = torch.tensor([[False, True, False, True], [True, True, False, False]])
-    sines = sinusoids(mask, 4)
+    sines = sinusoids(places_of(mask), 4).float()
     torch.testing.assert_close(sines[0, 3], sines[1, 1])
     torch.testing.assert_close(sines[0, 1], torch.tensor([0.0, 1.0, 0.0, 1.0]))
     expected = [math.sin(1.0), math.cos(1.0), math.sin(0.01), math.cos(0.01)]

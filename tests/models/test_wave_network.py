@@ -266,7 +266,7 @@ def test_the_linear_control_is_linear() -> None:
         ({"dim": 0}, "dim is a whole number of at least 1, got 0"),
         ({"dim": 128.0}, "dim is a whole number"),
         ({"vocabulary": 1}, "at least 2"),
-        ({"dropout": 1.0}, "dropout has to be 0 <= value < 1, got 1.0"),
+        ({"dropout": 1.0}, "dropout has to be a share, at least 0 and below 1, got 1.0"),
         ({"eps": 0.0}, "eps has to be"),
         ({"eps": float("nan")}, "eps has to be"),
         ({"duration": float("inf")}, "duration has to be a finite number"),

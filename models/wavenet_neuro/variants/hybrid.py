@@ -5,34 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from fieldsolver.models.parts import MaskedAttention
+
 from .dynamics import Dynamics
 from .line import on_real
 from .medium import Medium
-
-
-class MaskedAttention(nn.Module):
-    """Multi-head attention of every token to the real ones; no token at all gives zero.
-
-    Args:
-        channels: C, a multiple of `heads`.
-        heads: their number.
-    """
-
-    def __init__(self, channels: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.project = nn.Linear(channels, 3 * channels)
-        self.out = nn.Linear(channels, channels)
-
-    def forward(self, features: Tensor, mask: Tensor) -> Tensor:
-        """(B, N, C) -> (B, N, C)."""
-        batch, length, channels = features.shape
-        query, key, value = (
-            part.reshape(batch, length, self.heads, -1).transpose(1, 2) for part in self.project(features).chunk(3, -1)
-        )
-        seen = mask | ~mask.any(1, keepdim=True)  # an empty text sees its padding, which is cut off afterwards
-        mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=seen[:, None, None])
-        return self.out(mixed.transpose(1, 2).reshape(batch, length, channels))
 
 
 class HybridField(Dynamics):

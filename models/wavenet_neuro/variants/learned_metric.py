@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 import fieldsolver as fs
+from fieldsolver.models.wavenet_neuro.reactions import Perceptron
 
 from .dynamics import Dynamics
 from .line import divergence, slopes
-from .medium import BoundedRate, Reaction
+from .medium import BoundedRate
 
 
 def beltrami(values: Tensor, widths: Tensor, mask: Tensor) -> Tensor:
@@ -43,7 +44,7 @@ class LearnedMetricField(Dynamics):
         super().__init__(channels, duration=duration, steps=steps)
         self.stretch = nn.Linear(channels, 1)
         self.diffusivity = BoundedRate(channels, self.dt, stretch=0.5)
-        self.react = Reaction(channels)
+        self.react = Perceptron(channels, 2 * channels)
 
     def widths(self, features: Tensor) -> Tensor:
         """``√g`` per token, (B, N, 1)."""

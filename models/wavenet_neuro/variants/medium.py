@@ -1,4 +1,4 @@
-"""`Medium`: the reaction and the rates that the variants share."""
+"""`Medium`: the field and the rates that the variants share."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 
 import torch
 from torch import Tensor, nn
+
+from fieldsolver.models.wavenet_neuro.reactions import Perceptron
 
 from .line import laplacian
 
@@ -36,19 +38,6 @@ class BoundedRate(nn.Module):
         return self.limit * squared / (1 + squared)
 
 
-class Reaction(nn.Module):
-    """``W2 gelu(W1 phi + b1) + b2`` at every token: expand, bend, contract."""
-
-    def __init__(self, channels: int, expansion: int = 2) -> None:
-        super().__init__()
-        self.expand = nn.Linear(channels, expansion * channels)
-        self.contract = nn.Linear(expansion * channels, channels)
-
-    def forward(self, phi: Tensor) -> Tensor:
-        """(..., C) -> (..., C)"""
-        return self.contract(nn.functional.gelu(self.expand(phi)))
-
-
 class Medium(nn.Module):
     """``dphi/dt = D laplacian(phi) - phi + F(phi) + I``: the field that most variants change in one respect.
 
@@ -61,7 +50,7 @@ class Medium(nn.Module):
     def __init__(self, channels: int, dt: float, diffusion: float = 0.1) -> None:
         super().__init__()
         self.diffusivity = BoundedRate(channels, dt, diffusion)
-        self.react = Reaction(channels)
+        self.react = Perceptron(channels, 2 * channels)
 
     def forward(self, phi: Tensor, source: Tensor, mask: Tensor) -> Tensor:
         """The rate, (B, N, C)."""
