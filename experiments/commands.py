@@ -15,6 +15,7 @@ from .arguments import Float
 from .compare_command import compare, reproduce
 from .evaluate_command import evaluate
 from .files import writable_folder
+from .generate_command import generate
 from .train_command import OUT, train
 
 File = Annotated[str, tyro.conf.arg(metavar="FILE")]
@@ -267,6 +268,7 @@ COMMANDS: dict[str, Callable[..., int]] = {
     "solve": solve,
     "train": train,
     "evaluate": evaluate,
+    "generate": generate,
     "explain": explain,
     "analyze": analyze,
     "check": check,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-from fieldsolver.errors import FileFormatError, OptionError
+from fieldsolver.errors import FileFormatError, OptionError, listing
+from fieldsolver.models.parts import CLASSES
 
 if TYPE_CHECKING:
     from .data import TextData
@@ -30,9 +31,11 @@ def evaluate(
 ) -> int:
     """Scores of a trained text model on a test split, or its classes for texts, with probabilities.
 
+    A model that predicts tokens has a loss, a perplexity, and the losses of counts beside them.
+
     Args:
         run: folder that `fieldsolver train MODEL` wrote.
-        data: data set whose test split is taken instead of the run's.
+        data: data set or corpus whose test part is taken instead of the run's.
         text: texts to answer.
         file: texts to answer, one a line, UTF-8.
         device: cpu, cuda, cuda:1.
@@ -45,6 +48,13 @@ def evaluate(
     if texts == []:
         raise OptionError("--text came without a text; give one in quotes, or several")
     loaded = load_run(run, device)
+    if loaded.model.predicts != CLASSES:
+        from .language_report import language_scores
+
+        if texts is not None or file is not None:
+            raise OptionError(f"{run} predicts tokens and has no classes for texts; leave out --text and --file")
+        print("\n".join(language_scores(loaded, data)))
+        return 0
     texts = texts if file is None else _lines(file)
     for line in _scores(loaded, data) if texts is None else _answers(loaded, texts):
         print(line)
@@ -52,11 +62,15 @@ def evaluate(
 
 
 def _scores(loaded: LoadedRun, name: str | None) -> list[str]:
-    from .data import load_text
+    from .data import CORPORA, DATASETS, load_text
     from .text import encode_split
     from .training import evaluate_split
 
     run = loaded.run
+    if name in CORPORA:
+        raise OptionError(
+            f"{name} is running text without labels, and the run answers with classes; take one of {listing(DATASETS)}"
+        )
     data = load_text(name or run.data, validation=run.validation)
     if len(data.classes) != len(loaded.classes):
         raise OptionError(

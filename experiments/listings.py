@@ -46,13 +46,14 @@ def models() -> dict[str, str]:
 
 
 def data() -> dict[str, str]:
-    """Data sets of texts."""
-    from .data import DATASETS
+    """Data sets of texts, and corpora."""
+    from .data import CORPORA, DATASETS
 
-    return {
+    sets = {
         name: f"{one.description}; {one.rows[0]:,} training and {one.rows[1]:,} test texts; licence: {one.licence}"
         for name, one in DATASETS.items()
     }
+    return {**sets, **{name: f"{one.description}; licence: {one.licence}" for name, one in CORPORA.items()}}
 
 
 def experiments() -> dict[str, str]:

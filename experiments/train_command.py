@@ -28,6 +28,7 @@ def train(
     quick: bool = False,
     data: str | None = None,
     preset: str | None = None,
+    start_from: Path | None = None,
     set_: Options = (),
     seed: Int = None,
     learning_rate: Float = None,
@@ -66,15 +67,17 @@ def train(
         epochs: number of passes over the data.
         resume: continue an interrupted run from its last checkpoint.
         quick: a short form; its numbers are those of a short run; of experiments.
-        data: data set (see `fieldsolver list data`). This and all that follows is of models.
+        data: data set, or corpus for a model that predicts tokens (see `fieldsolver list data`). This and all that
+            follows is of models.
         preset: a named configuration of the model (see `fieldsolver list models --model NAME`).
+        start_from: folder of a run of the same model, to begin with its tokeniser, embedding and encoder.
         set_: an option of the model; --dim 256 says the same as --set dim=256.
         seed: of initial weights, batches and dropout.
         learning_rate: at its highest.
-        batch: texts per step, of all processes together.
-        tokeniser: words, bpe or wordpiece; fitted on the training texts.
+        batch: texts, or windows of text, per step, of all processes together.
+        tokeniser: words, bpe, wordpiece or characters; fitted on the training texts.
         vocabulary: largest number of token ids.
-        max_length: tokens of a text that are read.
+        max_length: tokens of a text that are read, or of a window of text.
         fraction: share of the training texts that is used.
         validation: share of those that is kept back to choose the best epoch by.
         weight_decay: of AdamW.
@@ -82,7 +85,7 @@ def train(
         schedule: how the rate falls.
         clip: largest norm of the gradient.
         label_smoothing: share of the target that is spread over all classes.
-        patience: epochs without a better validation accuracy that end the run.
+        patience: epochs without a better validation accuracy, or likelihood of tokens, that end the run.
         accumulate: pieces that a batch is computed in.
         precision: of products; bfloat16 and float16 by autocast.
         embedding_rate: learning rate of embeddings, as a multiple.

@@ -11,17 +11,25 @@ from typing import Any
 import torch
 
 from fieldsolver.errors import OptionError, listing, nearest
+from fieldsolver.models.parts import CLASSES
 
-from .data import DATASETS, find_dataset
+from .data import CORPORA, DATASETS
 from .files import writable_folder
+from .language_report import language_summary
 from .option_text import parse_options, split_options
 from .registry import EXPERIMENTS
 from .training import CHECKPOINT, RESULT, TrainingRun, TrainSettings
 from .training.device import find_device
+from .training.language_task import MONITOR
 from .training.run_file import CONFIG, write_run
-from .training.text_run import TextRun, config_of, data_of, find_net, nets, train_text
+from .training.start import inherited
+from .training.text_run import TextRun, data_of, find_net, nets, predicted_by, prediction
+from .training.text_training import checked_start, train_text
 
 DEFAULTS: dict[str, Any] = {"epochs": 5, "batch": 64, "learning_rate": 1e-3, "keep": "best"}
+OF_LANGUAGE: dict[str, Any] = {"monitor": MONITOR, "lazy_embeddings": False, "label_smoothing": 0.0}
+"""What packages recommend for classifiers and what is wrong for tokens: every step moves all rows of a table that is
+the last layer too, and a likelihood is what is measured."""
 _HOW = ("save_seconds", "compile", "parallel", "tensorboard", "wandb")
 
 
@@ -29,14 +37,14 @@ def train_text_model(name: str, given: Mapping[str, Any], out: Path, *, resume: 
     """Train the model of this name; `given` are the options of the command that were given."""
     _refuse_unknown(name)
     if "data" not in given:
-        raise OptionError(f"say what {name} is trained on: --data {' | '.join(DATASETS)}")
+        raise OptionError(f"say what {name} is trained on: --data {' | '.join([*DATASETS, *CORPORA])}")
     package = find_net(name).load()
     options = parse_options(package.Config, split_options(given.get("set_", ())))
     preset = given.get("preset")
     recommended = _recommended(package, preset)
     if given.keys() & {"compile", "parallel", "dense_embeddings"}:
         recommended.pop("lazy_embeddings", None)  # a recommendation that these exclude; a wish for both is refused
-    settled = {**DEFAULTS, **recommended, **given}
+    settled = {**DEFAULTS, **recommended, **_of_tokens(name, preset, options), **given, **_start(given)}
     run = TextRun(
         name, options=options, settings=TrainSettings(**_part(TrainSettings, settled)),
         **_part(TextRun, {key: value for key, value in settled.items() if key not in ("model", "options", "settings")}),
@@ -50,7 +58,8 @@ def repeat_text_model(run: TextRun, given: Mapping[str, Any], out: Path, *, resu
     options = parse_options(package.Config, split_options(given.get("set_", ())))
     dense: dict[str, Any] = {"lazy_embeddings": False} if "dense_embeddings" in given else {}
     settings = replace(run.settings, **dense, **_part(TrainSettings, given))
-    changed = replace(run, settings=settings, options={**run.options, **options}, **_part(TextRun, given))
+    changes = {**_part(TextRun, given), **_start(given)}
+    changed = replace(run, settings=settings, options={**run.options, **options}, **changes)
     return _train(changed, given, out / run.model, resume=resume)
 
 
@@ -63,7 +72,7 @@ def _train(run: TextRun, given: Mapping[str, Any], folder: Path, *, resume: bool
         raise OptionError(
             f"{folder} holds a run already ({held[0]}); go on with it by --resume, or choose another folder with --out"
         )
-    config_of(run, run.vocabulary, len(find_dataset(run.data).classes))  # refused before anything is read
+    checked_start(run)
     first = int(os.environ.get("RANK", "0")) == 0
     say = print if first else lambda line: None
     device = given.get("device", _device())
@@ -76,7 +85,7 @@ def _train(run: TextRun, given: Mapping[str, Any], folder: Path, *, resume: bool
     model, done = train_text(run, folder, resume=resume, data=data, say=say, **how)
     sizes = model.parameter_table()
     say(f"{sizes['total']:,} parameters, {sizes['embedding']:,} of them in embeddings")
-    say(_summary(done))
+    say(_summary(done) if predicted_by(run) == CLASSES else language_summary(done))
     say(str(folder))
     return 0
 
@@ -85,6 +94,19 @@ def _recommended(package: Any, preset: str | None) -> dict[str, Any]:
     """How the package says that this preset is trained, if it does."""
     training = getattr(package, "TRAINING", {}).get(preset)
     return {one.name: getattr(training, one.name) for one in fields(training)} if is_dataclass(training) else {}
+
+
+def _of_tokens(name: str, preset: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    return {} if prediction(name, preset, options) == CLASSES else OF_LANGUAGE
+
+
+def _start(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The folder as it is written into a file, and what is shared with the run in it."""
+    if "start_from" not in given:
+        return {}
+    folder = Path(given["start_from"]).absolute()
+    shared = {key: value for key, value in inherited(folder).items() if key not in given}
+    return {**shared, "start_from": str(folder)}
 
 
 def _part(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:

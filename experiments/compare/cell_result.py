@@ -20,7 +20,8 @@ class CellResult:
         parameters: numbers that were trained: embedding, rest, total.
         costs: of final runs of networks: macs_per_token (multiply-accumulates of products of matrices and convolutions
             in a forward pass), held_bytes (kept for the gradient of one batch), state_bytes (weights, gradients, the
-            optimiser's two averages), peak_memory_mb (of the process, which may have run other cells before).
+            optimiser's two averages), peak_memory_mb (of the process, which may have run other cells before); and the
+            model's own `readings`.
         rows: training texts.
         note: of the data, to stand beside the numbers.
         machine: processor, threads, versions.

@@ -159,8 +159,9 @@ def _made(outcome: Outcome, name: str, command: str) -> list[str]:
         *rates_table(outcome),
         "",
         f"Every network was tuned alike: its learning rates were tried on {outcome.study.tuned_on:.0%} of the "
-        "training split, and judged by the validation split, which no network is trained on. Weights are those of "
-        "the epoch with the best validation accuracy; the test split was used once per final run, at its end. Rows "
+        f"training split{_longer(outcome)}, and judged by the validation split, which no network is trained on. "
+        "Weights are those of the epoch with the best validation accuracy; the test split was used once per final "
+        "run, at its end. Rows "
         "without seeds choose nothing, and are fitted to the validation split as well.",
         "",
         f"Final runs took {seconds / 60:.0f} minutes of training in all. Machine: {'; '.join(sorted(machines))}.",
@@ -168,6 +169,17 @@ def _made(outcome: Outcome, name: str, command: str) -> list[str]:
         f"fieldsolver {__version__}, {provenance_attributes()['created']}. Numbers: `{name}.nc`, `{name}_cells.csv`; "
         f"to repeat: `{command}`.",
     ]
+
+
+def _longer(outcome: Outcome) -> str:
+    """How often a tuning run passes over its part, where that is more than a final run passes over the whole."""
+    often = {key: row.entry.tuned_longer for key, row in outcome.rows.items() if row.entry.recipe.is_network}
+    most = max(often.values(), default=1)
+    if most == 1:
+        return ""
+    once = [f"`{name}` on {data}" for (name, data), times in often.items() if times == 1]
+    besides = f" ({', '.join(once)}: as many passes)" if once else ""
+    return f" in {most} times as many passes over it{besides}"
 
 
 def _picture(name: str, key: str, words: str) -> list[str]:

@@ -23,7 +23,7 @@ def tuning_cells(study: Study, entry: Entry, store: CellStore) -> list[Cell]:
     budget = settled_budget(study, entry, store)
     if entry.left_out or not entry.recipe.is_network or entry.rates_of is not None or budget is None:
         return []
-    budget = _tuning_budget(budget, study.tuned_on)
+    budget = _tuning_budget(budget, study.tuned_on, entry.tuned_longer)
     part = study.fraction * study.tuned_on
     return [
         Cell(
@@ -94,10 +94,12 @@ def stages(study: Study, store: CellStore) -> Iterator[tuple[str, list[Cell]]]:
         yield f"final runs{part}", [cell for entry in study.entries for cell in final_cells(study, entry, store)]
 
 
-def _tuning_budget(budget: Budget, part: float) -> Budget:
+def _tuning_budget(budget: Budget, part: float, longer: int) -> Budget:
+    if budget.epochs is not None:
+        return Budget(epochs=budget.epochs * longer)
     if budget.tokens is not None:
-        return Budget(tokens=max(1, round(budget.tokens * part)))
-    return budget if budget.seconds is None else Budget(seconds=_rounded(budget.seconds * part, 2))
+        return Budget(tokens=max(1, round(budget.tokens * part * longer)))
+    return budget if budget.seconds is None else Budget(seconds=_rounded(budget.seconds * part * longer, 2))
 
 
 def _rounded(seconds: float, digits: int) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from fieldsolver._version import __version__
+from fieldsolver.errors import SolveFailed, StabilityError
 from fieldsolver.experiments.baselines import find_classifier, matched_transformer
 from fieldsolver.experiments.benchmarks.machine import processor
 from fieldsolver.experiments.text import batches, collate
@@ -30,12 +31,14 @@ from .store import CellStore
 
 NO_LIMIT = 10_000
 """Epochs of a run that its tokens or seconds end."""
+READ_FROM = 64
+"""Texts from which a model's readings are taken."""
 
 
 def run_cell(cell: Cell, store: CellStore) -> CellResult:
     """The result of a cell, computed on one thread; an interrupted run goes on from its checkpoint.
 
-    A run whose loss is not finite is a result too: it failed, and would fail again.
+    A run whose loss is not finite, or whose field overflows, is a result too: it failed, and would fail again.
     """
     with one_thread():
         if not cell.recipe.is_network:
@@ -87,16 +90,17 @@ def _trained(cell: Cell, store: CellStore) -> CellResult:
     }
     try:
         run = train(model, task, train_settings(cell, len(splits.train)), folder, resume=True, label=cell.title)
-    except TrainingFailed as error:
+        samples = judged_texts(model, splits.test) if cell.purpose == "final" else {}
+    except (TrainingFailed, SolveFailed, StabilityError) as error:  # the latter two of a text that is only judged
         return CellResult({}, 0.0, 0, costs={}, failed=str(error), **common)
     metrics: dict[str, float] = dict(run.best)
-    samples, costs = {}, {}
+    costs: dict[str, float] = {}
     if cell.purpose == "final":
-        samples = judged_texts(model, splits.test)
         metrics = classification_metrics(samples["answer"], splits.test.labels, len(data.classes))
         metrics["evaluations"] = float(samples["evaluations"].mean())
         costs = _costs(model, splits, cell.recipe.batch)
         costs["peak_memory_mb"] = run.best.get("peak_memory_mb", float("nan"))
+        costs |= _readings(model, splits)
     shutil.rmtree(folder, ignore_errors=True)  # the result says the rest; weights of hundreds of cells fill a disk
     return CellResult(metrics, run.seconds, run.tokens, costs=costs, samples=samples, **common)
 
@@ -136,6 +140,13 @@ def machine() -> dict[str, Any]:
         "torch": torch.__version__,
         "fieldsolver": __version__,
     }
+
+
+def _readings(model: TextModel, splits: Encoded) -> dict[str, float]:
+    """What the trained model says of itself, from texts of the test split that lie evenly in it."""
+    number = min(READ_FROM, len(splits.test))
+    tokens = collate(splits.test, np.linspace(0, len(splits.test) - 1, number).astype(np.int64))
+    return model.readings(tokens.ids, tokens.mask)
 
 
 def _costs(model: TextModel, splits: Encoded, batch: int) -> dict[str, float]:

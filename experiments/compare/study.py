@@ -23,6 +23,8 @@ class Entry:
         seeds: number of repetitions, with seeds 0, 1, ...; a classifier is fitted once.
         budget: of each final run; tuning runs get the same on a part of the data (of seconds: that part).
         rates_of: another row that is tuned in place of this one, for rows that differ in little, and that said.
+        tuned_longer: a run that chooses a rate makes this many times as many passes over its part as a final run over
+            the whole: with as many passes a tenth of the texts gives a tenth of the steps, and the largest rate wins.
         left_out: why this row is not measured; it is printed as such. Empty: it is measured.
     """
 
@@ -32,6 +34,7 @@ class Entry:
     budget: Budget
     rates_of: str | None = None
     left_out: str = ""
+    tuned_longer: int = 1
 
     @property
     def key(self) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from .catalogue import CORPORA, DATASETS, find_dataset
 from .dataset import Dataset
 from .load import load_corpus, load_text
+from .plain import PlainTexts, load_plain
 from .splits import Corpus, TextData, TextSplit
 
 __all__ = [
@@ -10,9 +11,11 @@ __all__ = [
     "DATASETS",
     "Corpus",
     "Dataset",
+    "PlainTexts",
     "TextData",
     "TextSplit",
     "find_dataset",
     "load_corpus",
+    "load_plain",
     "load_text",
 ]

@@ -38,6 +38,10 @@ REPRODUCTIONS: dict[str, Known] = {
         "fieldsolver.experiments.reproductions.wavenet_neuro",
         "WaveNetNeuro on IMDB: the original, its ablations, adaptive against fixed, costs",
     ),
+    "wavenet_neuro_scaling": Known(
+        "fieldsolver.experiments.reproductions.wavenet_neuro_scaling",
+        "WaveNetNeuro on 10 % of IMDB: size, steps, diffusivity, rest, geometry",
+    ),
 }
 
 

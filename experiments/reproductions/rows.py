@@ -42,12 +42,19 @@ def linear_entries(data: str, names: Sequence[str] = LINEAR) -> list[Entry]:
 
 
 class Planned(NamedTuple):
-    """A row with its budget; seeds: fewer than the data set usually gets; rates_of: the row whose rate it takes."""
+    """A row with its budget.
+
+    Attributes:
+        seeds: fewer than the data set usually gets.
+        rates_of: the row whose rate it takes.
+        tuned_longer: see `Entry`; rows that are compared with each other have the same.
+    """
 
     recipe: Recipe
     budget: Budget
     seeds: int | None = None
     rates_of: str | None = None
+    tuned_longer: int = 3
 
 
 def entries(data: str, rows: Sequence[Planned], quick: bool) -> list[Entry]:
@@ -56,5 +63,7 @@ def entries(data: str, rows: Sequence[Planned], quick: bool) -> list[Entry]:
     for row in rows:
         seeds = QUICK_SEEDS if quick else row.seeds or SEEDS[data]
         short = quick and row.budget.seconds_of is None
-        found.append(Entry(row.recipe, data, seeds, Budget(epochs=QUICK_EPOCHS) if short else row.budget, row.rates_of))
+        budget = Budget(epochs=QUICK_EPOCHS) if short else row.budget
+        longer = 1 if quick else row.tuned_longer
+        found.append(Entry(row.recipe, data, seeds, budget, row.rates_of, tuned_longer=longer))
     return found

@@ -102,11 +102,11 @@ ABOUT = [
 def _ag_news(quick: bool) -> list[Entry]:
     paper, best = preset_recipe(MODEL, "paper"), preset_recipe(MODEL, "best")
     recipes = [
-        Planned(paper, PAPER_BUDGET),
-        Planned(preset_recipe(MODEL, "paper_interference"), PAPER_BUDGET, FEW_SEEDS, rates_of="paper"),
+        Planned(paper, PAPER_BUDGET, tuned_longer=1),
+        Planned(preset_recipe(MODEL, "paper_interference"), PAPER_BUDGET, FEW_SEEDS, "paper", 1),
         Planned(best, _own("best")),
         Planned(matched(best), _own("best")),
-        Planned(matched(paper, "transformer, 1 layer", layers=1), PAPER_BUDGET, FEW_SEEDS),
+        Planned(matched(paper, "transformer, 1 layer", layers=1), PAPER_BUDGET, FEW_SEEDS, tuned_longer=1),
         Planned(bag_like(best), _own("best")),
         *(Planned(preset_recipe(MODEL, control), OF_CONTROLS) for control in CONTROLS),
     ]
@@ -129,8 +129,8 @@ def _imdb(quick: bool) -> list[Entry]:
 def _dbpedia(quick: bool) -> list[Entry]:
     paper, best = preset_recipe(MODEL, "paper"), preset_recipe(MODEL, "best")
     recipes = [
-        Planned(paper, LARGE_ON_DBPEDIA, FEW_SEEDS),
-        Planned(preset_recipe(MODEL, "paper_interference"), LARGE_ON_DBPEDIA, FEW_SEEDS, rates_of="paper"),
+        Planned(paper, LARGE_ON_DBPEDIA, FEW_SEEDS, tuned_longer=1),
+        Planned(preset_recipe(MODEL, "paper_interference"), LARGE_ON_DBPEDIA, FEW_SEEDS, "paper", 1),
         Planned(best, ON_DBPEDIA),
         Planned(matched(best), ON_DBPEDIA),
         Planned(bag_like(best), ON_DBPEDIA),

@@ -41,7 +41,8 @@ def _seconds(study: Study, entry: Entry) -> float:
         return CLASSIFIER * study.fraction
     final = run_seconds(study, entry, study.fraction)
     tuning = run_seconds(study, entry, study.fraction * study.tuned_on, judged=False)
-    return final * entry.seeds + tuning * len(entry.recipe.rates) * (entry.rates_of is None)
+    tried = len(entry.recipe.rates) * entry.tuned_longer * (entry.rates_of is None)
+    return final * entry.seeds + tuning * tried
 
 
 def run_seconds(study: Study, entry: Entry, part: float, *, judged: bool = True) -> float:

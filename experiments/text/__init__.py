@@ -6,6 +6,7 @@ from .fitting import TOKENISERS, fit_tokeniser, load_tokeniser
 from .lengths import length_ladder, padded_length
 from .token_batch import TokenBatch, collate
 from .tokeniser import Tokeniser
+from .windows import windows
 
 __all__ = [
     "TOKENISERS",
@@ -20,4 +21,5 @@ __all__ = [
     "load_tokeniser",
     "padded_length",
     "shard",
+    "windows",
 ]

@@ -7,18 +7,19 @@ from collections.abc import Iterable
 
 from fieldsolver.errors import FileFormatError, OptionError, listing, nearest
 
+from .characters import Characters
 from .subwords import BytePairs, WordPieces
 from .tokeniser import Tokeniser, read_record, refuse_size
 from .words import Words
 
-TOKENISERS: dict[str, type[Tokeniser]] = {kind.kind: kind for kind in (Words, BytePairs, WordPieces)}
+TOKENISERS: dict[str, type[Tokeniser]] = {kind.kind: kind for kind in (Words, BytePairs, WordPieces, Characters)}
 
 
 def fit_tokeniser(kind: str, texts: Iterable[str], size: int) -> Tokeniser:
     """A tokeniser for these texts, which are those of the training split; the same one every time.
 
     Args:
-        kind: ``"words"``, ``"bpe"`` (byte pairs) or ``"wordpiece"``.
+        kind: ``"words"``, ``"bpe"`` (byte pairs), ``"wordpiece"`` or ``"characters"``.
         texts: to take the vocabulary from.
         size: number of ids at most, the two reserved ones included.
 

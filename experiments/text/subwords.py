@@ -31,6 +31,7 @@ class BytePairs(Tokeniser):
     kind: ClassVar[str] = "bpe"
     about: ClassVar[str] = "byte pair encoding of bytes: nothing is unknown, decoding is exact"
     smallest: ClassVar[int] = 256 + len(RESERVED)
+    exact: ClassVar[bool] = True
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         super().__init__(content)

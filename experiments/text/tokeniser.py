@@ -27,11 +27,17 @@ class Tokeniser(ABC):
 
     Args:
         content: plain data that says everything, as in its file.
+
+    Attributes:
+        kind, about: its name, and one line of words.
+        smallest: number of ids at least.
+        exact: whether decoding gives a text back, but for what is not in the vocabulary.
     """
 
     kind: ClassVar[str]
     about: ClassVar[str]
     smallest: ClassVar[int] = 3
+    exact: ClassVar[bool] = False
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         self.content = dict(content)

@@ -3,6 +3,7 @@
 from .checkpoint import BEST, CHECKPOINT
 from .failures import NotSaved, TrainingFailed
 from .guard import OFFENDING, OffendingBatch, read_offending_batch
+from .language_task import evaluate_questions, language_task
 from .lazy_adamw import LazyAdamW
 from .logs import LOG
 from .outcome import RESULT, TrainingRun, read_result
@@ -26,7 +27,9 @@ __all__ = [
     "TrainSettings",
     "TrainingFailed",
     "TrainingRun",
+    "evaluate_questions",
     "evaluate_split",
+    "language_task",
     "learning_rate",
     "predict",
     "read_offending_batch",

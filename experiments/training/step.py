@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fieldsolver.errors import SolveFailed, StabilityError
+
 from .checkpoint import global_generators
 from .failures import TrainingFailed
 from .gradient_norm import clip_gradient, not_finite
@@ -43,13 +45,16 @@ class Stepper:
         """Update the model; sums over the samples of all processes, and the norm of the gradient.
 
         Raises:
-            TrainingFailed: loss or gradient is not finite; the model is as it was.
+            TrainingFailed: loss or gradient is not finite, or a field overflowed; the model is as it was.
         """
         state, before = self.state, self._generators()
         set_rate(state.optimisers, rate)
         for optimiser in state.optimisers:
             optimiser.zero_grad()
-        sums = self._backward(indices)
+        try:
+            sums = self._backward(indices)
+        except (SolveFailed, StabilityError) as error:  # a field that cannot be followed is no finite loss either
+            raise self._failure(indices, math.nan, math.nan, before, f"no loss was found ({error})") from error
         if state.scaler is not None:
             for optimiser in state.optimisers:
                 state.scaler.unscale_(optimiser)
@@ -87,6 +92,13 @@ class Stepper:
         # A gradient beyond float16 is expected: the scaler leaves the step out, and tries a smaller scale.
         if math.isfinite(loss) and (math.isfinite(norm) or (scaler is not None and scaler.get_scale() >= 1)):
             return
+        said = f"the loss is {loss:g} and the norm of its gradient {norm:g}"
+        raise self._failure(indices, loss, norm, before, said)
+
+    def _failure(
+        self, indices: Tensor, loss: float, norm: float, before: dict[str, Tensor], said: str
+    ) -> TrainingFailed:
+        """Keep the batch, and say what happened."""
         where = not_finite(self.state.model)
         found = OffendingBatch(
             {"indices": indices, **(self.task.tensors(indices) if self.task.tensors is not None else {})},
@@ -98,8 +110,8 @@ class Stepper:
             f"{norm:g}",
             where,
         )
-        raise TrainingFailed(
-            f"in epoch {found.epoch} the loss is {loss:g} and the norm of its gradient {norm:g} at step {found.step}"
+        return TrainingFailed(
+            f"in epoch {found.epoch} {said} at step {found.step}"
             f"{f', first in {where[0]!r}' if where else ''}; lower the learning rate ({self.settings.learning_rate:g})"
             f"{self._kept(found)}; the last checkpoint is kept"
         )

@@ -1,28 +1,21 @@
-"""`TextRun`: a model, data and settings as plain values; from them to a trained model in a folder."""
+"""`TextRun`: a model, data and settings as plain values, and what they stand for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any, cast
 
 import torch
 
-from fieldsolver.errors import FileFormatError, OptionError, listing, nearest
+from fieldsolver.errors import OptionError, listing, nearest
 from fieldsolver.experiments.baselines import NETS
-from fieldsolver.experiments.data import TextData, find_dataset, load_text
-from fieldsolver.experiments.text import EncodedSplit, Tokeniser, encode_split, fit_tokeniser, load_tokeniser
+from fieldsolver.experiments.data import CORPORA, DATASETS, PlainTexts, TextData, find_dataset, load_plain, load_text
+from fieldsolver.experiments.data.plain import refuse_unknown
 from fieldsolver.models.catalogue import MODELS, Architecture
-from fieldsolver.models.parts import TextModel, configured
+from fieldsolver.models.parts import CLASSES, TextModel, configured, prediction_of
 
-from .device import find_device
-from .outcome import TrainingRun
 from .settings import TrainSettings
-from .task import Task
-from .text_task import text_task
-from .trainer import train
-from .world import Parallel, joined
 
 TOKENISER = "tokeniser.json"
 SETTLED = ("vocabulary", "classes")
@@ -35,10 +28,13 @@ class TextRun:
 
     Attributes:
         model, preset, options: architecture, one of its named configurations, and changes to it.
-        data, fraction, validation: data set, share of its training texts, share of those that is kept for choices.
-        tokeniser, vocabulary, max_length: its kind, its number of ids at most, tokens of a text that are read.
+        data, fraction, validation: data set, or corpus for a model that predicts tokens; share of its training texts;
+            share of those that is kept for choices.
+        tokeniser, vocabulary, max_length: its kind, its number of ids at most, tokens of a text that are read (of a
+            window of text, for a model that predicts tokens).
         label_smoothing: share of the target that is spread over all classes.
         settings: of the training.
+        start_from: folder of a finished run whose tokeniser, embedding and encoder this one begins with.
     """
 
     model: str
@@ -52,6 +48,7 @@ class TextRun:
     vocabulary: int = 30_000
     max_length: int = 256
     label_smoothing: float = 0.0
+    start_from: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.fraction <= 1:
@@ -76,8 +73,8 @@ def find_net(name: str) -> Architecture:
     return known[name]
 
 
-def build_net(run: TextRun, vocabulary: int, classes: int) -> TextModel:
-    """The run's model with fresh weights, drawn from the run's seed.
+def build_net(run: TextRun, vocabulary: int, classes: int = 0) -> TextModel:
+    """The run's model with fresh weights, drawn from the run's seed; `classes` 0: of a model that predicts tokens.
 
     Raises:
         OptionError: unknown names, or values that the configuration refuses.
@@ -87,96 +84,56 @@ def build_net(run: TextRun, vocabulary: int, classes: int) -> TextModel:
     return cast("TextModel", find_net(run.model).load().build(config))
 
 
-def config_of(run: TextRun, vocabulary: int, classes: int) -> Any:
+def config_of(run: TextRun, vocabulary: int, classes: int = 0) -> Any:
     """The configuration of the run's model; raises like `build_net`."""
     package = find_net(run.model).load()
-    changes = {**run.options, "vocabulary": vocabulary, "classes": classes}
+    changes = {**run.options, "vocabulary": vocabulary, **({"classes": classes} if classes else {})}
     preset = package.PRESETS[run.preset].changes if run.preset in package.PRESETS else {}
     if "max_length" in {one.name for one in fields(package.Config)} and "max_length" not in {*changes, *preset}:
         changes["max_length"] = run.max_length
     return configured(package.Config, package.PRESETS, run.preset, **changes)
 
 
-def data_of(run: TextRun) -> TextData:
-    """The part of the data set that the run is trained on.
+def data_of(run: TextRun) -> TextData | PlainTexts:
+    """The part of the data set or corpus that the run is trained on: without labels, if the model predicts tokens.
 
     Raises:
         OptionError, FileFormatError, DataUnavailable: it cannot be had, or a class would not be learned.
     """
+    if predicted_by(run) != CLASSES:
+        return load_plain(run.data, validation=run.validation, fraction=run.fraction)
     return load_text(run.data, validation=run.validation).for_training().part(run.fraction)
 
 
-def train_text(
-    run: TextRun,
-    folder: Path,
-    *,
-    resume: bool = False,
-    data: TextData | None = None,
-    device: str = "cpu",
-    parallel: Parallel | None = None,
-    **how: Any,
-) -> tuple[TextModel, TrainingRun]:
-    """Load, tokenise, build, train.
+def predicted_by(run: TextRun) -> str:
+    """What the run's model predicts: classes, or tokens; raises `OptionError` for an unknown model or head."""
+    return prediction(run.model, run.preset, run.options)
 
-    Args:
-        run: what.
-        folder: of this run alone; it gets the tokeniser, and what `train` writes.
-        resume: go on with what is there.
-        data: what `data_of` gave, if it is loaded already; None loads it.
-        device: where the model is trained.
-        parallel, how: see `train`.
+
+def prediction(model: str, preset: str | None, options: Mapping[str, Any]) -> str:
+    """What a model with these options predicts; raises like `predicted_by`."""
+    package = find_net(model).load()
+    changes = package.PRESETS[preset].changes if preset in package.PRESETS else {}
+    return prediction_of(package.Config, {**changes, **options})
+
+
+def refuse_wrong(run: TextRun) -> None:
+    """Refuse what can be refused before anything is read.
 
     Raises:
-        OptionError, FileFormatError, DataUnavailable: what the run names cannot be had, the device included.
-        TrainingFailed, Interrupted, NotSaved: see `train`.
+        OptionError: unknown names, values that the configuration refuses, labels wanted of a corpus.
     """
-    config_of(run, run.vocabulary, len(find_dataset(run.data).classes))  # refused before anything is read
-    place = find_device(device)
-    data = data_of(run) if data is None else data
-    with joined(parallel) as world:
-        tokeniser = _tokeniser(run, data, folder, resume=resume, write=world.rank == 0)
-        model = build_net(run, tokeniser.size, len(data.classes)).to(place)
-        task = _task(run, data, tokeniser, model)
-        title = f"{run.model} on {run.data}"
-        return model, train(
-            model, task, run.settings, folder, resume=resume, parallel=parallel, **{"label": title, **how}
+    if predicted_by(run) != CLASSES:
+        refuse_unknown(run.data)
+        config_of(run, run.vocabulary)
+        return
+    if run.data in CORPORA:
+        presets = find_net(run.model).load().PRESETS
+        heads = [name for name, one in presets.items() if one.changes.get("head", CLASSES) != CLASSES]
+        instead = f"take --preset {' or '.join(heads)}, or " if heads else ""
+        raise OptionError(
+            f"{run.data} is running text without labels, and {run.model}"
+            f"{f' (preset {run.preset})' if run.preset else ''} answers with classes; {instead}take a data set with "
+            f"labels: {listing(DATASETS)}"
         )
-
-
-def identity(run: TextRun, data: TextData, tokeniser: Tokeniser, model: TextModel) -> dict[str, Any]:
-    """What the files of a run say of it, as plain data."""
-    return {
-        "model": run.model,
-        "model_config": model.described(),
-        "data": run.data,
-        "data_fingerprint": data.fingerprint,
-        "class_names": list(data.classes),
-        "tokeniser": tokeniser.kind,
-        "tokeniser_checksum": tokeniser.checksum,
-        "max_length": run.max_length,
-    }
-
-
-def _task(run: TextRun, data: TextData, tokeniser: Tokeniser, model: TextModel) -> Task:
-    def encoded(part: Any) -> EncodedSplit:
-        return encode_split(tokeniser, part, run.max_length)
-
-    return text_task(
-        encoded(data.train), encoded(data.validation), encoded(data.test), classes=len(data.classes),
-        label_smoothing=run.label_smoothing, config=identity(run, data, tokeniser, model),
-    )  # fmt: skip
-
-
-def _tokeniser(run: TextRun, data: TextData, folder: Path, *, resume: bool, write: bool) -> Tokeniser:
-    """Fitted to the training texts, never to others; a run that goes on has its own."""
-    path = folder / TOKENISER
-    if resume and path.is_file():
-        found = load_tokeniser(path)
-        if found.kind != run.tokeniser:
-            raise FileFormatError(f"{path} is of the kind {found.kind!r}, this run wants {run.tokeniser!r}")
-        return found
-    tokeniser = fit_tokeniser(run.tokeniser, data.train.texts, run.vocabulary)
-    if write:
-        folder.mkdir(parents=True, exist_ok=True)
-        tokeniser.save(path)
-    return tokeniser
+    config_of(run, run.vocabulary, len(find_dataset(run.data).classes))

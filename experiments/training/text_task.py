@@ -36,8 +36,7 @@ def text_task(
         evaluation_batch: texts at once where nothing is trained.
         config: what a checkpoint must agree with besides; names of model and data, checksums.
     """
-    if not 0 <= label_smoothing < 1:
-        raise OptionError(f"label_smoothing lies in 0 <= s < 1, got {label_smoothing!r}")
+    check_smoothing(label_smoothing)
     for split in (train, validation, test):
         _check_labels(split, classes)
 
@@ -109,6 +108,12 @@ def predict(model: nn.Module, split: EncodedSplit, *, size: int = 256) -> Tensor
             for index, row in zip(group, model(batch.ids, batch.mask).float().softmax(1).cpu(), strict=True):
                 rows[index] = row
     return torch.stack(rows)
+
+
+def check_smoothing(label_smoothing: float) -> None:
+    """Raises `OptionError` unless it is a share of the target that leaves something of it."""
+    if not 0 <= label_smoothing < 1:
+        raise OptionError(f"label_smoothing lies in 0 <= s < 1, got {label_smoothing!r}")
 
 
 def _answer(model: nn.Module, batch: TokenBatch) -> Answer:

@@ -9,9 +9,8 @@ import torch
 
 from fieldsolver.errors import OptionError
 from fieldsolver.experiments.baselines import CLASSIFIERS, NETS, find_classifier, matched_transformer
-from fieldsolver.experiments.baselines.transformer.model import sinusoids
 from fieldsolver.experiments.data import load_text
-from fieldsolver.models.parts import pair_ids
+from fieldsolver.models.parts import pair_ids, sinusoids
 
 GOOD, BAD = "a good film , good", "a bad film , not good"
 
@@ -71,23 +70,23 @@ def test_the_transformer_is_that_of_torch():
     ).train()  # its fast path for evaluation takes no part
     with torch.no_grad():
         for theirs, ours in zip(encoder.layers, model.blocks, strict=True):
-            theirs.self_attn.in_proj_weight.copy_(ours.inner.weight)
-            theirs.self_attn.in_proj_bias.copy_(ours.inner.bias)
+            theirs.self_attn.in_proj_weight.copy_(ours.attention.project.weight)
+            theirs.self_attn.in_proj_bias.copy_(ours.attention.project.bias)
             for target, source in (
-                (theirs.self_attn.out_proj, ours.outer), (theirs.linear1, ours.perceptron[0]),
+                (theirs.self_attn.out_proj, ours.attention.out), (theirs.linear1, ours.perceptron[0]),
                 (theirs.linear2, ours.perceptron[2]), (theirs.norm1, ours.first), (theirs.norm2, ours.second),
             ):  # fmt: skip
                 target.load_state_dict(source.state_dict())
-        start = 8 * model.tokens(ids) + sinusoids(9, 64)
+        start = 8 * model.tokens(ids) + sinusoids(torch.arange(9), 64).float()
         state = encoder(start, src_key_padding_mask=~mask)
         pooled = (state * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
         torch.testing.assert_close(model(ids, mask), model.head(pooled), rtol=0, atol=2e-5)
 
 
 def test_positions_are_those_of_the_paper():
-    found = sinusoids(50, 8)
-    assert found[7, 4].item() == pytest.approx(math.sin(7 / 10_000 ** (4 / 8)), abs=1e-6)
-    assert found[7, 5].item() == pytest.approx(math.cos(7 / 10_000 ** (4 / 8)), abs=1e-6)
+    found = sinusoids(torch.arange(50), 8)
+    assert found[7, 4].item() == pytest.approx(math.sin(7 / 10_000 ** (4 / 8)), abs=1e-15)
+    assert found[7, 5].item() == pytest.approx(math.cos(7 / 10_000 ** (4 / 8)), abs=1e-15)
 
 
 @pytest.mark.parametrize(

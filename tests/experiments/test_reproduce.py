@@ -65,7 +65,8 @@ def test_what_is_declared_hangs_together(name, quick):
     declared = find_reproduction(name).load()(quick)
     keys = {entry.key for entry in declared.study.entries}
     assert declared.study.pairs
-    assert len({claim.text for claim in declared.claims}) == len(declared.claims) >= 10
+    least = 5 if name.endswith("_scaling") else 10  # open questions are fewer than claims
+    assert len({claim.text for claim in declared.claims}) == len(declared.claims) >= least
     known = {one.name for one in (*declared.measurements, *declared.readings)}
     for claim in declared.claims:
         rule = claim.rule

@@ -95,7 +95,8 @@ class TestEncoding:
         assert same(tokeniser.encode(TEXTS), [tokeniser.encode([text])[0] for text in TEXTS])
 
     def test_no_text_and_no_texts(self, tokeniser: Tokeniser) -> None:
-        assert [ids.shape for ids in tokeniser.encode(["", " wave"])] == [(0,), (1,)]
+        wave = 5 if tokeniser.kind == "characters" else 1
+        assert [ids.shape for ids in tokeniser.encode(["", " wave"])] == [(0,), (wave,)]
         assert tokeniser.encode([]) == []
 
     def test_a_very_long_text(self, tokeniser: Tokeniser) -> None:
@@ -140,7 +141,7 @@ class TestFitting:
     @pytest.mark.parametrize("kind", KINDS)
     def test_the_size_is_an_upper_limit(self, kind: str) -> None:
         texts = words_with_ties()
-        assert fit_tokeniser(kind, texts, 400).size == 400
+        assert fit_tokeniser(kind, texts, 400).size == (43 if kind == "characters" else 400)
         assert FITTED[kind].size <= 330
 
     def test_words_are_ranked_by_frequency_then_by_alphabet(self) -> None:
@@ -243,5 +244,5 @@ class TestStrangersFiles:
 
 def test_kinds_have_different_checksums() -> None:
     assert Words({"tokens": ["a"]}).checksum != WordPieces({"tokens": ["a"]}).checksum
-    assert len({tokeniser.checksum for tokeniser in FITTED.values()}) == 3
+    assert len({tokeniser.checksum for tokeniser in FITTED.values()}) == len(KINDS)
     assert isinstance(FITTED["bpe"], BytePairs)

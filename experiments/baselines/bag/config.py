@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fieldsolver.errors import OptionError
-from fieldsolver.models.parts import Preset
+from fieldsolver.models.parts import Preset, check_share, check_whole
 
 
 @dataclass(frozen=True)
@@ -31,10 +30,8 @@ class Config:
 
     def __post_init__(self) -> None:
         for name, least in (("vocabulary", 2), ("classes", 2), ("dim", 1), ("buckets", 0)):
-            if getattr(self, name) < least:
-                raise OptionError(f"{name} is at least {least}, got {getattr(self, name)}")
-        if not 0 <= self.dropout < 1:
-            raise OptionError(f"dropout lies in [0, 1), got {self.dropout}")
+            check_whole(name, getattr(self, name), least)
+        check_share("dropout", self.dropout)
 
 
 PRESETS: dict[str, Preset] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fieldsolver.errors import OptionError
-from fieldsolver.models.parts import Preset
+from fieldsolver.models.parts import Preset, check_share, check_whole
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,10 @@ class Config:
     def __post_init__(self) -> None:
         least = {"vocabulary": 2, "classes": 2, "embedding": 1, "width": 2, "layers": 0, "heads": 1, "expansion": 1}
         for name, value in least.items():
-            if getattr(self, name) < value:
-                raise OptionError(f"{name} is at least {value}, got {getattr(self, name)}")
+            check_whole(name, getattr(self, name), value)
         if self.width % self.heads or self.width % 2:
             raise OptionError(f"width is even and a multiple of heads = {self.heads}, got {self.width}")
-        if not 0 <= self.dropout < 1:
-            raise OptionError(f"dropout lies in [0, 1), got {self.dropout}")
+        check_share("dropout", self.dropout)
 
 
 PRESETS: dict[str, Preset] = {
