@@ -18,11 +18,11 @@ from .files import writable_folder
 from .language_report import language_summary
 from .option_text import parse_options, split_options
 from .registry import EXPERIMENTS
-from .training import CHECKPOINT, RESULT, TrainingRun, TrainSettings
+from .training import TrainingRun, TrainSettings
 from .training.device import find_device
 from .training.language_task import MONITOR
 from .training.run_file import CONFIG, write_run
-from .training.start import inherited
+from .training.start import begun, inherited
 from .training.text_run import TextRun, data_of, find_net, nets, predicted_by, prediction
 from .training.text_training import checked_start, train_text
 
@@ -44,7 +44,8 @@ def train_text_model(name: str, given: Mapping[str, Any], out: Path, *, resume: 
     recommended = _recommended(package, preset)
     if given.keys() & {"compile", "parallel", "dense_embeddings"}:
         recommended.pop("lazy_embeddings", None)  # a recommendation that these exclude; a wish for both is refused
-    settled = {**DEFAULTS, **recommended, **_of_tokens(name, preset, options), **given, **_start(given)}
+    settled = {**DEFAULTS, **recommended, **_of_tokens(name, preset, options), **given}
+    settled |= _start(given, out / name, resume=resume)
     run = TextRun(
         name, options=options, settings=TrainSettings(**_part(TrainSettings, settled)),
         **_part(TextRun, {key: value for key, value in settled.items() if key not in ("model", "options", "settings")}),
@@ -58,7 +59,7 @@ def repeat_text_model(run: TextRun, given: Mapping[str, Any], out: Path, *, resu
     options = parse_options(package.Config, split_options(given.get("set_", ())))
     dense: dict[str, Any] = {"lazy_embeddings": False} if "dense_embeddings" in given else {}
     settings = replace(run.settings, **dense, **_part(TrainSettings, given))
-    changes = {**_part(TextRun, given), **_start(given)}
+    changes = {**_part(TextRun, given), **_start(given, out / run.model, resume=resume)}
     changed = replace(run, settings=settings, options={**run.options, **options}, **changes)
     return _train(changed, given, out / run.model, resume=resume)
 
@@ -67,12 +68,12 @@ def _train(run: TextRun, given: Mapping[str, Any], folder: Path, *, resume: bool
     if "dense_embeddings" in given and run.settings.lazy_embeddings:
         raise OptionError("--lazy-embeddings and --dense-embeddings exclude one another; give one of them")
     writable_folder(folder)
-    held = [one for one in (RESULT, CHECKPOINT) if (folder / one).exists()]
+    held = begun(folder)
     if held and not resume:
         raise OptionError(
             f"{folder} holds a run already ({held[0]}); go on with it by --resume, or choose another folder with --out"
         )
-    checked_start(run)
+    checked_start(run, goes_on=bool(held))
     first = int(os.environ.get("RANK", "0")) == 0
     say = print if first else lambda line: None
     device = given.get("device", _device())
@@ -100,13 +101,13 @@ def _of_tokens(name: str, preset: str | None, options: Mapping[str, Any]) -> dic
     return {} if prediction(name, preset, options) == CLASSES else OF_LANGUAGE
 
 
-def _start(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The folder as it is written into a file, and what is shared with the run in it."""
+def _start(given: Mapping[str, Any], own: Path, *, resume: bool) -> dict[str, Any]:
+    """The folder as it is written into a file, and what is shared with the run in it; a run that goes on has both."""
     if "start_from" not in given:
         return {}
     folder = Path(given["start_from"]).absolute()
-    shared = {key: value for key, value in inherited(folder).items() if key not in given}
-    return {**shared, "start_from": str(folder)}
+    known = inherited(own if resume and begun(own) else folder)
+    return {**{key: value for key, value in known.items() if key not in given}, "start_from": str(folder)}
 
 
 def _part(kind: type[Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,8 @@ class CellResult:
         rows: training texts.
         note: of the data, to stand beside the numbers.
         machine: processor, threads, versions.
-        failed: why there are no metrics; empty otherwise.
+        failed: why there are no metrics; empty otherwise. Seconds and tokens are those of the training if it ended.
+        missing: which costs could not be measured, and why; empty otherwise.
         samples: per test text: ``answer``, ``correct``, ``margin`` (of the right class over the best other one),
             ``tokens``, ``evaluations`` (of the right-hand side); empty while tuning.
     """
@@ -39,6 +40,7 @@ class CellResult:
     note: str
     machine: Mapping[str, Any]
     failed: str = ""
+    missing: str = ""
     samples: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property

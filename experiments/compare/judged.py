@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 import torch
 
-from fieldsolver.experiments.text import EncodedSplit, batches, collate
+from fieldsolver.experiments.text import EncodedSplit
 from fieldsolver.experiments.training.metrics import confusion, scores
-from fieldsolver.models.parts import Answer, TextModel
+from fieldsolver.experiments.training.text_task import answers
+from fieldsolver.models.parts import TextModel
 
 
 def judged_texts(model: TextModel, split: EncodedSplit, batch: int = 256) -> dict[str, np.ndarray]:
     """Per text (n,): answer, correct, margin, tokens, evaluations; the model in evaluation mode."""
-    model.eval()
     logits = np.empty((len(split), model.config.classes), dtype=np.float32)
     evaluations = np.zeros(len(split), dtype=np.float32)
-    with torch.no_grad():
-        for indices in batches(split, batch, None):
-            tokens = collate(split, indices)
-            answer = cast("Answer", model(tokens.ids, tokens.mask, detailed=True))
-            logits[indices], evaluations[indices] = answer.logits.float().numpy(), answer.evaluations.float().numpy()
+    for places, answer in answers(model, split, size=batch):
+        logits[places], evaluations[places] = answer.logits.float().cpu(), answer.evaluations.float().cpu()
     return {**judged_scores(logits, split.labels), "tokens": split.lengths.astype(np.int32), "evaluations": evaluations}
 
 

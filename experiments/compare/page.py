@@ -164,6 +164,7 @@ def _made(outcome: Outcome, name: str, command: str) -> list[str]:
         "run, at its end. Rows "
         "without seeds choose nothing, and are fitted to the validation split as well.",
         "",
+        *_missing(outcome),
         f"Final runs took {seconds / 60:.0f} minutes of training in all. Machine: {'; '.join(sorted(machines))}.",
         "",
         f"fieldsolver {__version__}, {provenance_attributes()['created']}. Numbers: `{name}.nc`, `{name}_cells.csv`; "
@@ -171,9 +172,16 @@ def _made(outcome: Outcome, name: str, command: str) -> list[str]:
     ]
 
 
+def _missing(outcome: Outcome) -> list[str]:
+    """Costs that were asked for and could not be measured."""
+    said = {f"`{name}` on {data}: {result.missing}" for (name, data), row in outcome.rows.items()
+            for result in row.results if result.missing}  # fmt: skip
+    return [f"Costs that could not be measured: {'; '.join(sorted(said))}.", ""] if said else []
+
+
 def _longer(outcome: Outcome) -> str:
     """How often a tuning run passes over its part, where that is more than a final run passes over the whole."""
-    often = {key: row.entry.tuned_longer for key, row in outcome.rows.items() if row.entry.recipe.is_network}
+    often = {key: row.entry.tuned_longer for key, row in outcome.rows.items() if row.tried}
     most = max(often.values(), default=1)
     if most == 1:
         return ""

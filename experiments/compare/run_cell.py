@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from fieldsolver._version import __version__
-from fieldsolver.errors import SolveFailed, StabilityError
+from fieldsolver.errors import FieldSolverError, SolveFailed, StabilityError
 from fieldsolver.experiments.baselines import find_classifier, matched_transformer
 from fieldsolver.experiments.benchmarks.machine import processor
 from fieldsolver.experiments.text import batches, collate
@@ -90,19 +90,23 @@ def _trained(cell: Cell, store: CellStore) -> CellResult:
     }
     try:
         run = train(model, task, train_settings(cell, len(splits.train)), folder, resume=True, label=cell.title)
-        samples = judged_texts(model, splits.test) if cell.purpose == "final" else {}
-    except (TrainingFailed, SolveFailed, StabilityError) as error:  # the latter two of a text that is only judged
+    except TrainingFailed as error:
         return CellResult({}, 0.0, 0, costs={}, failed=str(error), **common)
     metrics: dict[str, float] = dict(run.best)
     costs: dict[str, float] = {}
+    samples: dict[str, np.ndarray] = {}
+    missing = ""
     if cell.purpose == "final":
+        try:
+            samples = judged_texts(model, splits.test)
+        except (SolveFailed, StabilityError) as error:
+            return CellResult({}, run.seconds, run.tokens, costs={}, failed=str(error), **common)
         metrics = classification_metrics(samples["answer"], splits.test.labels, len(data.classes))
         metrics["evaluations"] = float(samples["evaluations"].mean())
-        costs = _costs(model, splits, cell.recipe.batch)
+        costs, missing = _beside(model, splits, cell.recipe.batch)
         costs["peak_memory_mb"] = run.best.get("peak_memory_mb", float("nan"))
-        costs |= _readings(model, splits)
     shutil.rmtree(folder, ignore_errors=True)  # the result says the rest; weights of hundreds of cells fill a disk
-    return CellResult(metrics, run.seconds, run.tokens, costs=costs, samples=samples, **common)
+    return CellResult(metrics, run.seconds, run.tokens, costs=costs, samples=samples, missing=missing, **common)
 
 
 def train_settings(cell: Cell, texts: int) -> TrainSettings:
@@ -140,6 +144,20 @@ def machine() -> dict[str, Any]:
         "torch": torch.__version__,
         "fieldsolver": __version__,
     }
+
+
+def _beside(model: TextModel, splits: Encoded, batch: int) -> tuple[dict[str, float], str]:
+    """Costs and readings; the words say which could not be measured, and why: they spoil no accuracy."""
+    found: dict[str, float] = {}
+    reasons = []
+    measures = {"costs": lambda: _costs(model, splits, batch), "readings": lambda: _readings(model, splits)}
+    for name, measure in measures.items():
+        model.eval()  # one that failed may have left it otherwise
+        try:
+            found |= measure()
+        except FieldSolverError as error:
+            reasons.append(f"no {name}: {error}")
+    return found, "; ".join(reasons)
 
 
 def _readings(model: TextModel, splits: Encoded) -> dict[str, float]:

@@ -62,7 +62,8 @@ class CellStore:
         if result.samples:
             with whole_file(path.with_suffix(".npz")) as temporary:
                 np.savez_compressed(temporary, **result.samples)  # type: ignore[arg-type]  # numpy's stub: only bool
-        plain = {item.name: getattr(result, item.name) for item in dataclasses.fields(result) if item.name != "samples"}
+        left_out = {"samples", *(() if result.missing else ("missing",))}  # versions before do not know the latter
+        plain = {one.name: getattr(result, one.name) for one in dataclasses.fields(result) if one.name not in left_out}
         content = {"schema": SCHEMA, "fingerprint": cell.fingerprint, "cell": cell.described(), "result": plain}
         return write_text(path, json.dumps(content, indent=1, default=_number) + "\n")
 

@@ -47,10 +47,14 @@ def load_plain(name: str, *, validation: float = 0.1, fraction: float = 1.0) -> 
         fraction: of what is left, the share that is used; of a corpus its beginning.
 
     Raises:
-        OptionError: an unknown name, or a fraction outside (0, 1].
+        OptionError: an unknown name, a validation outside [0, 1), or a fraction outside (0, 1].
         FileFormatError, DataUnavailable: as for `load_text`.
     """
     refuse_unknown(name)
+    if not 0 <= validation < 1:
+        raise OptionError(f"validation is a fraction in [0, 1) of the training text, got {validation}")
+    if not 0 < fraction <= 1:
+        raise OptionError(f"fraction is the share of the training text that is used, in (0, 1], got {fraction}")
     return _of_corpus(name, validation, fraction) if name in CORPORA else _of_dataset(name, validation, fraction)
 
 

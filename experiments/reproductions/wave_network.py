@@ -38,7 +38,7 @@ from .cost_of_length import (
     slopes,
 )
 from .declaration import Measurement, Reproduction
-from .rows import Planned, bag_like, entries, linear_entries, matched, preset_recipe
+from .rows import TUNED_LONGER, Planned, bag_like, entries, linear_entries, matched, preset_recipe
 from .wave_network_seconds import planned_minutes
 
 MODEL = "wave_network"
@@ -110,7 +110,7 @@ def _ag_news(quick: bool) -> list[Entry]:
         Planned(bag_like(best), _own("best")),
         *(Planned(preset_recipe(MODEL, control), OF_CONTROLS) for control in CONTROLS),
     ]
-    return [*entries("ag_news", recipes, quick), *linear_entries("ag_news")]
+    return [*entries("ag_news", recipes, quick, TUNED_LONGER), *linear_entries("ag_news")]
 
 
 def _imdb(quick: bool) -> list[Entry]:
@@ -123,7 +123,7 @@ def _imdb(quick: bool) -> list[Entry]:
         Planned(bag_like(best), ON_IMDB["best"]),
     ]
     unmeasured = Entry(paper, "imdb", FEW_SEEDS, PAPER_BUDGET, left_out=TOO_LONG)
-    return [*entries("imdb", recipes, quick), unmeasured, *linear_entries("imdb")]
+    return [*entries("imdb", recipes, quick, TUNED_LONGER), unmeasured, *linear_entries("imdb")]
 
 
 def _dbpedia(quick: bool) -> list[Entry]:
@@ -135,7 +135,7 @@ def _dbpedia(quick: bool) -> list[Entry]:
         Planned(matched(best), ON_DBPEDIA),
         Planned(bag_like(best), ON_DBPEDIA),
     ]
-    return [*entries("dbpedia", recipes, quick), *linear_entries("dbpedia")]
+    return [*entries("dbpedia", recipes, quick, TUNED_LONGER), *linear_entries("dbpedia")]
 
 
 def _own(preset: str) -> Budget:

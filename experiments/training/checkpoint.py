@@ -89,6 +89,13 @@ def best_settings(path: Path) -> dict[str, Any]:
     return settings
 
 
+def checkpoint_settings(path: Path) -> dict[str, Any]:
+    """What an unfinished run said of itself; raises `FileFormatError`."""
+    _, header = read_tensors(path, key=_KEY, schema=SCHEMA, what="checkpoint", sealed=True)
+    settings: dict[str, Any] = header["settings"]
+    return settings
+
+
 def refuse_other_run(path: Path, then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Raises `FileFormatError` that names the first setting in which two runs differ."""
     for key in sorted({*now, *then}):

@@ -6,7 +6,7 @@ from fieldsolver.errors import FieldSolverError
 
 
 class TrainingFailed(FieldSolverError, RuntimeError):
-    """The loss or its gradient became NaN or infinite; the last checkpoint is from before."""
+    """The loss or its gradient became NaN or infinite, or a field cannot be followed; the checkpoint is of before."""
 
 
 class NotSaved(FieldSolverError, OSError):

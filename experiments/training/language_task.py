@@ -107,7 +107,7 @@ def evaluate_questions(model: nn.Module, questions: Questions, *, predicts: str)
         for group in _groups(model, questions):
             own, share = world.share(torch.from_numpy(group))
             ids, mask, labels = (one.to(_device(model)) for one in questions.drawn(own.numpy()))
-            answer, asked = _answered(model, ids, mask, labels, predicts)
+            answer, asked = world.followed(_answered, model, ids, mask, labels, predicts)
             if share:
                 sums[0] += float(_sum_of_errors(answer.logits, asked))
                 sums[1] += float((answer.logits.argmax(-1) == asked).sum())

@@ -45,17 +45,26 @@ def write_result(path: Path, run: TrainingRun, settings: Mapping[str, Any]) -> P
 
 def read_result(path: Path, settings: Mapping[str, Any] | None) -> TrainingRun:
     """Read what `write_result` wrote; raises `FileFormatError` for that of another run."""
+    run, then = _read(path)
+    if settings is not None:
+        refuse_other_run(path, then, settings)
+    return run
+
+
+def result_settings(path: Path) -> dict[str, Any]:
+    """What a finished run said of itself; raises `FileFormatError`."""
+    return _read(path)[1]
+
+
+def _read(path: Path) -> tuple[TrainingRun, dict[str, Any]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content.pop("schema") != SCHEMA:
             raise ValueError(f"this version reads schema {SCHEMA}")
-        then = content.pop("settings")
-        run = TrainingRun(**content)
+        then = dict(content.pop("settings"))
+        return TrainingRun(**content), then
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise FileFormatError(f"{path} is not the result of a training run: {error}") from None
-    if settings is not None:
-        refuse_other_run(path, then, settings)
-    return run
 
 
 def plain(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from fieldsolver.errors import OptionError
+from fieldsolver.errors import OptionError, SolveFailed, StabilityError
 from fieldsolver.experiments.options import Interrupted
 from fieldsolver.solve.progress import ProgressBar
 
 from .checkpoint import BEST, CHECKPOINT, load_best, save_best, save_checkpoint
+from .failures import TrainingFailed
 from .interruption import Interruption
 from .logs import Logs
 from .outcome import RESULT, TrainingRun, write_result
@@ -75,9 +76,7 @@ class Run:
         if self.settings.keep == "best":
             load_best(self.folder / BEST, state.model, self.stored)
         state.model.eval()
-        test = self.stepper.task.test
-        with torch.no_grad():
-            measured = {} if test is None else test(state.model)
+        measured = self._measured(self.stepper.task.test, "when training was over")
         best = state.history[_best(state.history, self.settings)]
         run = TrainingRun(state.history, best, measured, round(state.seconds, 3), int(state.tokens), state.steps)
         if self.stepper.world.rank == 0:
@@ -153,9 +152,11 @@ class Run:
         row["learning_rate"] = state.rate
         row |= {name: value if name == "tokens" else value / samples for name, value in _counted(totals).items()}
         state.model.eval()
-        if evaluate is not None:
-            with torch.no_grad():
-                row |= evaluate(state.model)
+        try:
+            row |= self._measured(evaluate, f"after the steps of epoch {state.epoch + 1}")
+        except TrainingFailed:
+            self._save()  # as it was before: what was learned must not be lost with the look at it
+            raise
         row |= _speed(totals) | _memory(state.model)
         row["seconds"] = round(totals["seconds"] + time.perf_counter() - started, 3)
         state.history.append(row)
@@ -164,6 +165,21 @@ class Run:
             save_best(self.folder / BEST, state.model, self.stored, self.stepper.world)
         if self.stepper.world.rank == 0:
             self.logs.epoch(state.steps, state.history)
+
+    def _measured(self, measure: Callable[[nn.Module], dict[str, float]] | None, when: str) -> dict[str, float]:
+        """What the task measures.
+
+        Raises:
+            TrainingFailed: a field of its texts could not be followed.
+        """
+        try:
+            with torch.no_grad():
+                return {} if measure is None else measure(self.state.model)
+        except (SolveFailed, StabilityError) as error:
+            raise TrainingFailed(
+                f"{when} no scores were found ({error}); lower the learning rate ({self.settings.learning_rate:g}); "
+                f"{self.folder / CHECKPOINT} has the state of that moment"
+            ) from error
 
     def _save(self) -> None:
         save_checkpoint(self.folder / CHECKPOINT, self.state, self.stored, self.stepper.world)

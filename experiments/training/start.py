@@ -14,13 +14,17 @@ from fieldsolver.experiments.option_text import as_scalar
 from fieldsolver.experiments.text import Tokeniser
 from fieldsolver.models.parts import TextModel, adopt
 
-from .checkpoint import BEST
+from .checkpoint import BEST, CHECKPOINT, checkpoint_settings
 from .loaded_run import LoadedRun, load_run
+from .outcome import RESULT, result_settings
 from .run_file import CONFIG, run_of
 from .text_run import TextRun
 
 OF_THE_HEAD = ("head", "classes", "vocabulary")
 """Options that a run and the one that it starts from need not share; the vocabulary is that of the tokeniser."""
+
+STARTED = "started_from"
+"""Under this name a run's files keep which weights it began with."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Start:
     @property
     def identity(self) -> dict[str, str]:
         """What a checkpoint must agree with."""
-        return {"started_from": self.weights}
+        return {STARTED: self.weights}
 
     def hand_on(self, model: TextModel) -> None:
         """Give the model the parts that do not depend on what is predicted.
@@ -89,6 +93,28 @@ def find_start(run: TextRun) -> Start | None:
                 "option out"
             )
     return Start(run.start_from, loaded, _digest(folder / BEST))
+
+
+def begun(folder: Path) -> list[str]:
+    """Files in a folder that say that a run in it has begun, and can go on; those of a finished run first."""
+    return [name for name in (RESULT, CHECKPOINT) if (folder / name).exists()]
+
+
+def identity_of_start(run: TextRun, start: Start | None, folder: Path) -> dict[str, str]:
+    """What a checkpoint must agree with; of a run that goes on (no `start`) what its own files say.
+
+    What it has taken over is in its checkpoint: the run that it came from may be elsewhere, or another one, by now.
+
+    Raises:
+        FileFormatError: the files cannot be read.
+    """
+    if start is not None:
+        return start.identity
+    if run.start_from is None:
+        return {}
+    name, *_ = begun(folder)
+    stored = (result_settings if name == RESULT else checkpoint_settings)(folder / name)
+    return {STARTED: stored.get(STARTED, run.start_from)}
 
 
 def inherited(folder: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from .guard import OffendingBatch, describe, save_offending_batch
 from .optimisers import set_rate
 from .settings import TrainSettings
 from .state import TrainingState, add_up
-from .task import Task
+from .task import Measured, Task
 from .world import World
 
 
@@ -71,8 +71,7 @@ class Stepper:
         own: dict[str, float] = {}
         for piece in _pieces(indices, self.settings.accumulate, self.world.size):
             mine, share = self.world.share(piece)
-            with self._autocast():
-                loss, counts = self.task.loss(self.trained, mine, self.state.noise)
+            loss, counts = self.world.followed(self._loss, mine)  # all before any waits for gradients
             weight = share * len(piece) / len(indices)
             weighted = loss if weight == 1 else loss * weight
             (weighted if self.state.scaler is None else self.state.scaler.scale(weighted)).backward()
@@ -81,6 +80,10 @@ class Stepper:
             add_up(own, {"loss": float(loss.detach()) * number, **counted})
         names = list(own)
         return dict(zip(names, self.world.sums([own[name] for name in names]), strict=True))
+
+    def _loss(self, samples: Tensor) -> Measured:
+        with self._autocast():
+            return self.task.loss(self.trained, samples, self.state.noise)
 
     def _autocast(self) -> Any:
         if self.settings.precision == "float32":

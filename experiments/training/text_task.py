@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -86,7 +87,7 @@ def evaluate_split(model: nn.Module, split: EncodedSplit, *, classes: int, size:
         for group in batches(split, size, None):
             own, share = world.share(torch.from_numpy(group))
             batch = collate(split, own.numpy()).to(_device(model))
-            answer = _answer(model, batch)
+            answer = world.followed(_answer, model, batch)
             if share:
                 logits = _exact(answer.logits)
                 table += confusion(logits.argmax(1), batch.labels, classes).cpu()
@@ -98,15 +99,21 @@ def evaluate_split(model: nn.Module, split: EncodedSplit, *, classes: int, size:
     return {**scores(table), "loss": numbers[0] / len(split), "evaluations": numbers[1] / len(split)}
 
 
+def answers(model: nn.Module, split: EncodedSplit, *, size: int = 256) -> Iterator[tuple[np.ndarray, Answer]]:
+    """Places in the split and the `Answer` for the texts there, batch by batch; the model in evaluation mode."""
+    model.eval()
+    for group in batches(split, size, None):
+        with torch.no_grad():
+            answer = _answer(model, collate(split, group).to(_device(model)))
+        yield group, answer
+
+
 def predict(model: nn.Module, split: EncodedSplit, *, size: int = 256) -> Tensor:
     """Probabilities (n, K) of each text's classes, on the CPU."""
     rows: list[Tensor] = [torch.empty(0)] * len(split)
-    model.eval()
-    with torch.no_grad():
-        for group in batches(split, size, None):
-            batch = collate(split, group).to(_device(model))
-            for index, row in zip(group, model(batch.ids, batch.mask).float().softmax(1).cpu(), strict=True):
-                rows[index] = row
+    for group, answer in answers(model, split, size=size):
+        for index, row in zip(group, answer.logits.float().softmax(1).cpu(), strict=True):
+            rows[index] = row
     return torch.stack(rows)
 
 

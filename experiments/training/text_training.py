@@ -14,7 +14,7 @@ from .device import find_device
 from .language_parts import language_parts
 from .language_task import language_task
 from .outcome import TrainingRun
-from .start import Start, find_start
+from .start import Start, begun, find_start, identity_of_start
 from .task import Task
 from .text_run import TOKENISER, TextRun, build_net, data_of, predicted_by, refuse_wrong
 from .text_task import text_task
@@ -46,7 +46,7 @@ def train_text(
         OptionError, FileFormatError, DataUnavailable: what the run names cannot be had, the device included.
         TrainingFailed, Interrupted, NotSaved: see `train`.
     """
-    start, place = checked_start(run), find_device(device)
+    start, place = checked_start(run, goes_on=resume and bool(begun(folder))), find_device(device)
     data = data_of(run) if data is None else data
     with joined(parallel) as world:
         tokeniser = _tokeniser(run, start, data, folder, resume=resume, write=world.rank == 0)
@@ -55,7 +55,7 @@ def train_text(
             start.hand_on(model)
             if say := how.get("say"):
                 say(start.words(model))
-        config = {**identity(run, data, tokeniser, model), **({} if start is None else start.identity)}
+        config = {**identity(run, data, tokeniser, model), **identity_of_start(run, start, folder)}
         task = task_of(run, data, tokeniser, model.predicts, config)
         title = f"{run.model} on {run.data}"
         return model, train(
@@ -63,14 +63,18 @@ def train_text(
         )
 
 
-def checked_start(run: TextRun) -> Start | None:
+def checked_start(run: TextRun, *, goes_on: bool = False) -> Start | None:
     """Refuse what can be refused before any data is read; what the run starts from, if it does.
+
+    Args:
+        run: what.
+        goes_on: from its own checkpoint, which has what it took over; then from nothing else.
 
     Raises:
         OptionError, FileFormatError: see `refuse_wrong`, `find_start` and `Start.hand_on`.
     """
     refuse_wrong(run)
-    start = find_start(run)
+    start = None if goes_on else find_start(run)
     if start is not None:
         classes = 0 if predicted_by(run) != CLASSES else len(find_dataset(run.data).classes)
         start.hand_on(build_net(run, start.tokeniser.size, classes))

@@ -62,7 +62,8 @@ def train(
         say: gets a line after every epoch.
 
     Raises:
-        TrainingFailed: the loss or its gradient is not finite; ``offending_batch.safetensors`` has the batch.
+        TrainingFailed: the loss or its gradient is not finite; ``offending_batch.safetensors`` has the batch. Or a
+            field of the evaluation cannot be followed; the checkpoint has the state.
         Interrupted: Ctrl-C, after the step and a checkpoint; the message says how to continue.
         NotSaved: no room for a checkpoint; the one before is as it was.
         FileFormatError: `resume`, and the files do not belong to this run.

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from fieldsolver.errors import OptionError
+from fieldsolver.errors import OptionError, SolveFailed, StabilityError
 
+Found = TypeVar("Found")
 Parallel = Literal["ddp", "fsdp"]
 REMEDY = "start it as: torchrun --nproc-per-node=N -m fieldsolver.experiments.cli train ... --parallel ddp"
 
@@ -46,6 +48,24 @@ class World:
         total = torch.tensor(numbers, dtype=torch.float64, device=self.device)
         dist.all_reduce(total)
         return [float(number) for number in total]
+
+    def followed(self, call: Callable[..., Found], *arguments: Any) -> Found:
+        """What a call gives that solves fields; all must make it, and if one cannot go on, none does.
+
+        A process that left alone would let the others wait for ever. Within the call they must not wait for each other
+        any more once fields are solved: sharded weights are gathered before.
+
+        Raises:
+            SolveFailed, StabilityError: a field could not be followed, in this process or in another one.
+        """
+        failure: SolveFailed | StabilityError | None = None
+        try:
+            found = call(*arguments)
+        except (SolveFailed, StabilityError) as error:
+            failure = error
+        if self.sums([failure is not None])[0]:
+            raise failure or StabilityError("a field of another process could not be followed", math.nan)
+        return found
 
     def gathered(self, tensor: Tensor) -> list[Tensor]:
         """The tensors of all processes, all of one shape; all must call it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,9 +20,25 @@ def prediction_of(config: Any, changes: Mapping[str, Any] | None = None) -> str:
         changes: options that are not in it yet.
 
     Raises:
-        OptionError: a head that is none of `PREDICTIONS`.
+        OptionError: a head that is none of `PREDICTIONS`, or none where the configuration has no default.
     """
-    found = str((changes or {}).get("head", getattr(config, "head", CLASSES)))
+    chosen = changes or {}
+    found = str(chosen["head"] if "head" in chosen else _head(config))
     if found not in PREDICTIONS:
         raise OptionError(f"the head of a text model is one of {listing(PREDICTIONS)}, got {found!r}")
     return found
+
+
+def _head(config: Any) -> Any:
+    """Of an instance its own; of a class the default of the field, since the attribute need not be that."""
+    known = {field.name: field for field in dataclasses.fields(config)} if dataclasses.is_dataclass(config) else {}
+    if not isinstance(config, type) or "head" not in known:
+        return getattr(config, "head", CLASSES)
+    field = known["head"]
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    if field.default is dataclasses.MISSING:
+        raise OptionError(
+            f"this model has no usual head; say which, one of {listing(PREDICTIONS)}: head={CLASSES} or so"
+        )
+    return field.default

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from fieldsolver.errors import OptionError, StateError
 
 from .answer import Answer
-from .prediction import NEXT_TOKEN, prediction_of
-from .tokens import checked_tokens
+from .prediction import CLASSES, NEXT_TOKEN, prediction_of
+from .tokens import checked_places, checked_tokens
 
 
 class TextModel(nn.Module, ABC):
@@ -64,10 +64,15 @@ class TextModel(nn.Module, ABC):
             places: bool (B, N), where a model that predicts tokens is asked: logits are (M, V) then (see `answer_at`).
 
         Raises:
-            StateError: ids or mask that do not fit.
+            StateError: ids, mask or places that do not fit, or places of a model that predicts classes.
         """
         checked = checked_tokens(ids, mask, self.config.vocabulary)
-        answer = self.answer(*checked) if places is None else self.answer_at(*checked, places)
+        if places is None:
+            answer = self.answer(*checked)
+        else:
+            if self.predicts == CLASSES:
+                raise StateError("places are asked of models that predict tokens, and this one predicts classes")
+            answer = self.answer_at(*checked, checked_places(places, ids))
         return answer if detailed else answer.logits
 
     @property

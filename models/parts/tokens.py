@@ -39,3 +39,17 @@ def checked_tokens(ids: Tensor, mask: Tensor | None, vocabulary: int) -> tuple[T
                 "tokeniser that the model was made with"
             )
     return ids, mask
+
+
+def checked_places(places: Tensor, ids: Tensor) -> Tensor:
+    """Places (B, N) of ids as they were given, as bool of the shape that `checked_tokens` gives them.
+
+    Raises:
+        StateError: wrong shape or type.
+    """
+    if places.dtype != torch.bool or places.shape != ids.shape:
+        raise StateError(
+            f"places are bool of the ids' shape {tuple(ids.shape)}, True where an answer is wanted; "
+            f"got {places.dtype} of shape {tuple(places.shape)}"
+        )
+    return places if ids.shape[1] else places.new_zeros(len(ids), 1)

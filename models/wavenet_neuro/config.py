@@ -48,7 +48,8 @@ class Config:
         step: length of fixed steps with ``"steady"``; 0: adaptive ones.
         method: a scheme of the solver by name.
         tolerance: of adaptive steps, and with ``"steady"`` the rate below which a field rests.
-        gradient: mode by name; ``"auto"``: direct, checkpointed or implicit, as `stopping` goes.
+        gradient: mode by name; ``"auto"``: direct, checkpointed or implicit, as `stopping` goes; implicit to a tenth of
+            `tolerance` where that is 1e-3 or more.
         states: that ``gradient="checkpointed"`` keeps, so that its memory does not depend on the number of steps; None:
             all of them while they take less than 64 MiB.
         ponder: weight of the length of the path to rest in the loss.

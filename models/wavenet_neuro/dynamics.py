@@ -26,7 +26,7 @@ PLACES = 64
 """So many places are kept."""
 
 ROUGH = 1e-3
-"""From this tolerance of rest on the linear systems of the implicit gradient are solved to a tenth of it."""
+"""From this tolerance of rest on ``gradient="auto"`` solves the linear systems of the gradient to a tenth of it."""
 
 Layer = fs.nn.FieldLayer | fs.nn.SteadyFieldLayer
 
@@ -148,12 +148,13 @@ class FieldDynamics(nn.Module):
 
     def _gradient(self) -> str | fs.gradients.GradientMode:
         """The mode that was asked for, or the usual one."""
-        usual = {"steps": "direct", "time": "checkpointed", "steady": "implicit"}[self.config.stopping]
-        mode = usual if self.config.gradient == "auto" else self.config.gradient
+        config = self.config
+        usual = {"steps": "direct", "time": "checkpointed", "steady": "implicit"}[config.stopping]
+        mode = usual if config.gradient == "auto" else config.gradient
         if mode == "checkpointed":
-            return fs.gradients.Checkpointed(states=self.config.states)
-        if mode == "implicit" and self.config.tolerance >= ROUGH:  # of a state that is known roughly
-            return fs.gradients.Implicit(rtol=0.1 * self.config.tolerance)
+            return fs.gradients.Checkpointed(states=config.states)
+        if config.gradient == "auto" and mode == "implicit" and config.tolerance >= ROUGH:
+            return fs.gradients.Implicit(rtol=min(0.1 * config.tolerance, 0.1))  # the state is known no better
         return mode
 
     @property

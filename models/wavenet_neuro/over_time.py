@@ -31,10 +31,13 @@ def problems(dynamics: FieldDynamics, vectors: Tensor, mask: Tensor) -> Iterator
 def over_time(problem: Problem, duration: float, saves: int) -> fs.Solution:
     """The field at `saves` times: ``.y`` is (T, B, C, *shape). What runs to rest runs for the whole `duration` here.
 
+    Method, steps and tolerances are those of the layer.
+
     Raises:
         SolveFailed: a field overflowed; the error has what was reached before.
     """
     layer, _, inputs, start = problem
     if isinstance(layer, fs.nn.SteadyFieldLayer):
-        layer = fs.nn.FieldLayer(layer.equation, duration=duration, inputs=tuple(inputs), check="off")
+        how = {name: layer.options[name] for name in ("method", "dt", "rtol", "atol", "max_steps")}
+        layer = fs.nn.FieldLayer(layer.equation, duration=duration, inputs=tuple(inputs), check="off", **how)
     return layer.trajectory(inputs, saves, state=start) if inputs else layer.trajectory(start, saves)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from fieldsolver.errors import SolveFailed, StabilityError
+from fieldsolver.stepping import Status
 from fieldsolver.stepping.march import cannot_be_read
 
 from .declaration import declare
@@ -32,7 +33,7 @@ def evolve_watched(dynamics: Run, vectors: Tensor, mask: Tensor, limit: float) -
 
     Raises:
         StabilityError: names the text, how large its field was and became, the steps, and what to type.
-        SolveFailed: the run failed for another reason, such as vectors that are not finite.
+        SolveFailed: the run failed for another reason: a text that does not come to rest, vectors that are not finite.
     """
     if not limit or cannot_be_read(vectors) or not vectors.numel():
         return dynamics(vectors, mask)
@@ -43,6 +44,8 @@ def evolve_watched(dynamics: Run, vectors: Tensor, mask: Tensor, limit: float) -
             raise
         with torch.no_grad():
             _, sizes = sizes_over_time(dynamics, vectors.detach(), mask, saves=2)
+        if not _is_overflow(failed, sizes[-1], limit):
+            raise
         raise _overflow(dynamics, vectors, mask, sizes[-1], limit) from failed
     fields = evolved.features.detach().abs()
     if not bool(fields.amax() <= limit) and _is_finite(vectors):  # NaN is not <= either
@@ -66,6 +69,12 @@ def stable_step(dynamics: FieldDynamics) -> float:
         equation = declare(alone, place(alone, NOMINAL[alone.geometry]), like=equation)
     limit = largest_step(equation, config.method)
     return limit if math.isfinite(limit) and limit > 0 else math.nan
+
+
+def _is_overflow(failed: SolveFailed, sizes: Tensor, limit: float) -> bool:
+    """Whether a field outgrew the limit, or all numbers; runs fail with small fields too, by not coming to rest."""
+    beyond = failed.solution.status == Status.NON_FINITE
+    return bool(beyond.any()) or bool((sizes > limit).any())
 
 
 def _overflow(dynamics: Run, vectors: Tensor, mask: Tensor, sizes: Tensor, limit: float) -> StabilityError:

@@ -23,8 +23,9 @@ class Rest(NamedTuple):
     """Of each text.
 
     Attributes:
-        contraction: by which one step multiplies the rate of the field at rest, (B,).
-        predicted, counted: evaluations until rest, (B,).
+        contraction: by which one step multiplies the rate of the field at rest, (B,); NaN of texts that are at rest
+            when they start, of which nothing can be predicted.
+        predicted, counted: evaluations until rest, (B,); an infinite prediction where the contraction is none.
     """
 
     contraction: Tensor
@@ -58,17 +59,19 @@ def _rest(problem: Problem) -> Rest:
         raise OptionError(f"a {type(layer).__name__} does not run to rest")
     equation = bound(layer.equation, inputs)
     run = layer.solution(inputs, start)
-    steps, counted = run.stats.accepted.double().clamp(min=1), run.stats.nfev.double()
+    steps, counted = run.stats.accepted.double().cpu().clamp(min=1), run.stats.nfev.double().cpu()
     more = fs.solve(
         equation, run.y[-1], t_span=(0.0, FURTHER * layer.options["dt"]), dt=layer.options["dt"], check="off",
         method=layer.options["method"], gradient="none", progress=False,
     )  # fmt: skip
     rtol, atol = layer.until.tolerances(start)
 
-    def residual(y: Tensor) -> Tensor:
-        return scaled_residual(equation(0.0, y), run.y[-1], rtol, atol).double()
+    def residual(y: Tensor, scale: Tensor = run.y[-1]) -> Tensor:
+        return scaled_residual(equation(0.0, y), scale, rtol, atol).double().cpu()  # where the statistics are
 
     first, last, beyond = residual(start), residual(run.y[-1]), residual(more.y[-1])
-    contraction = (beyond / last) ** (1 / FURTHER)
-    predicted = torch.log(first.clamp(min=1)) / -torch.log(contraction)
-    return Rest(contraction, predicted.ceil().clamp(min=1) * counted / steps, counted)
+    contraction = torch.where(last > 0, beyond / last, 0.0) ** (1 / FURTHER)  # what does not move at all is at its end
+    until_rest = torch.log(first) / -torch.log(contraction)
+    predicted = torch.where(contraction < 1, until_rest.ceil().clamp(min=1), torch.inf) * counted / steps
+    moves = residual(start, start) > 1
+    return Rest(contraction.where(moves, torch.nan), predicted.where(moves, torch.nan), counted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tomllib
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,10 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 
+import fieldsolver as fs
 from fieldsolver.experiments.cli import main
 from fieldsolver.experiments.data import load_corpus, load_plain
 from fieldsolver.experiments.language_report import COUNTS, NUMBERS
-from fieldsolver.experiments.training import BEST, RESULT, read_result
+from fieldsolver.experiments.training import BEST, CHECKPOINT, RESULT, read_result
 from fieldsolver.experiments.training.loaded_run import load_run
 from fieldsolver.experiments.training.run_file import CONFIG
 from fieldsolver.experiments.training.text_run import TOKENISER
@@ -115,6 +117,14 @@ def test_the_parts_of_a_corpus_follow_one_another() -> None:
     assert texts.note.endswith("without labels")
 
 
+@pytest.mark.parametrize("name", ["tiny_shakespeare", "ag_news"])
+@pytest.mark.parametrize("given", [{"fraction": 2.0}, {"fraction": 0.0}, {"validation": 1.0}, {"validation": -0.1}])
+def test_no_fraction_reaches_into_another_part(name: str, given: dict[str, float]) -> None:
+    option, value = next(iter(given.items()))
+    with pytest.raises(fs.OptionError, match=rf"{option} is .* got {value}"):
+        load_plain(name, **given)
+
+
 def test_a_text_goes_on_as_the_corpus_does(causal: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["generate", str(causal), "--prompt", "The king and", "--tokens", "30", "--seed", "3"]
     assert main([*command, "--temperature", "0.5"]) == 0
@@ -167,7 +177,31 @@ def test_a_classifier_starts_where_a_masked_run_ended(
     assert main(fresh) == 0
     assert read_result(tmp_path / "fresh" / "wave_network" / RESULT, None).test["loss"] != first.test["loss"]
     assert main([*fresh, "--start-from", str(masked), "--resume"]) == 1
-    assert "is not the tokeniser of" in capsys.readouterr().err
+    assert f"is of a run with started_from = None, but now started_from = '{masked}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("removed", [(RESULT,), (CHECKPOINT,), (RESULT, CHECKPOINT)])
+def test_a_run_goes_on_when_the_one_it_started_from_is_gone(
+    removed: tuple[str, ...], masked: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was taken over is in the checkpoint; only a run that has none has to begin anew."""
+    before = shutil.copytree(masked, tmp_path / "before")
+    command = [*FINE, "--start-from", str(before), "--out", str(tmp_path)]
+    assert main(command) == 0
+    folder = tmp_path / "wave_network"
+    first = read_result(folder / RESULT, None)
+    before.rename(tmp_path / "moved")
+    for name in removed:
+        (folder / name).unlink()
+    capsys.readouterr()
+    assert main([*command, "--resume"]) == int(len(removed) == 2)
+    if len(removed) == 2:
+        assert "there is no file" in capsys.readouterr().err
+        return
+    assert "starts with" not in capsys.readouterr().out
+    assert read_result(folder / RESULT, None).test == first.test
+    assert main([*FINE, "--out", str(tmp_path), "--resume"]) == 1  # which is not how it began
+    assert "but now started_from = None" in capsys.readouterr().err
 
 
 def test_masked_runs_are_evaluated_on_other_texts(masked: Path, capsys: pytest.CaptureFixture[str]) -> None:

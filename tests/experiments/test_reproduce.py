@@ -86,14 +86,14 @@ def test_what_is_declared_hangs_together(name, quick):
 def test_the_wave_network_is_planned_within_its_time():
     """150 minutes in all, of which times and memory take a few; a short run has 3; no network has more than 12."""
     whole, short = (find_reproduction("wave_network").load()(quick).study for quick in (False, True))
-    assert planned_minutes(whole) < 145
+    assert planned_minutes(whole) < 147
     assert planned_minutes(short) < 2
     assert all(run_seconds(whole, one, 1.0) < 720 for one in whole.entries
                if one.recipe.is_network and not one.left_out)  # fmt: skip
     once = dataclasses.replace(whole, entries=[one for one in whole.entries if one.key == ("small", "imdb")], pairs=())
     milliseconds = 5.5 * (3 * (0.8 * 22_392 + 0.3 * 2_488) + 0.3 * 25_000)
     tuning = 5.5 * 3 * (0.8 * 2_239.2 + 0.3 * 2_488)
-    assert planned_minutes(once) == pytest.approx((3 * milliseconds + 3 * tuning) / 1000 / 60 / 2)
+    assert planned_minutes(once) == pytest.approx((3 * milliseconds + 3 * 3 * tuning) / 1000 / 60 / 2)
 
 
 @pytest.mark.parametrize(

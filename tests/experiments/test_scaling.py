@@ -105,6 +105,23 @@ def test_a_field_that_overflows_is_a_result_and_stops_no_study(tmp_path, monkeyp
     assert ("where overflow=1e-09 is the limit" in result.failed) is not judged
     assert ("text 7" in result.failed) is judged
     assert math.isnan(result.accuracy)
+    assert (result.tokens > 0) is (result.seconds > 0) is judged  # training had ended
+
+
+@pytest.mark.parametrize("what", ["_readings", "_costs"])
+def test_what_cannot_be_read_from_a_model_is_missing_with_the_reason(tmp_path, monkeypatch, what):
+    (tmp_path / "packs").mkdir()
+    monkeypatch.setenv("FIELDSOLVER_DATA", str(write_packs(tmp_path / "packs", train=48, test=20)))
+    monkeypatch.setattr(run_cell, what, lambda *_: overflowing(None, None))
+    cell, store = Cell(small(BASE), "ag_news", content("ag_news"), Budget(epochs=1), 0, 1e-3), CellStore(tmp_path)
+    store.write(cell, run_cell.run_cell(cell, store))
+    result = store.read(cell)
+    assert result.missing == f"no {what[1:]}: text 7 overflows"
+    assert not result.failed
+    assert result.accuracy >= 0
+    assert ("D_50" in result.costs) is (what == "_costs")
+    assert ("macs_per_token" in result.costs) is (what == "_readings")
+    assert not store.run_folder(cell).exists()
 
 
 def overflowing(model, split):

@@ -353,6 +353,41 @@ def test_the_offending_batch_can_be_computed_again(tmp_path: Path) -> None:
     assert len(train(fresh, TASK, SETTINGS, tmp_path, resume=True).history) == 3
 
 
+def test_an_evaluation_that_fails_loses_no_step(tmp_path: Path) -> None:
+    """What was trained is kept; a run that goes on looks again, and trains no step twice."""
+    calls: list[int] = []
+
+    def evaluate(model: nn.Module) -> dict[str, float]:
+        calls.append(1)
+        if len(calls) == 2:
+            raise fs.StabilityError("text 3 overflows", math.nan)
+        return TASK.evaluate(model) if TASK.evaluate is not None else {}
+
+    settings = replace(SETTINGS, keep="last")
+    task = replace(TASK, evaluate=evaluate)
+    words = r"after the steps of epoch 2 no scores were found \(text 3 overflows\); lower the learning rate \(0.02\)"
+    with pytest.raises(TrainingFailed, match=words) as failed:
+        train(mean_model(dropout=0.3), task, settings, tmp_path / "failed")
+    assert isinstance(failed.value.__cause__, fs.StabilityError)
+    made: list[int] = []
+    fresh, whole = mean_model(seed=9, dropout=0.3), mean_model(dropout=0.3)
+    run = train(fresh, calling(task, made.append), settings, tmp_path / "failed", resume=True)
+    expected = train(whole, TASK, settings, tmp_path / "whole")
+    assert len(made) == 7  # of the third epoch
+    assert_same_weights(whole, fresh)
+    assert repeatable(run) == repeatable(expected)
+
+
+def test_a_test_that_fails_leaves_the_trained_run(tmp_path: Path) -> None:
+    def test(model: nn.Module) -> dict[str, float]:
+        raise fs.StabilityError("text 3 overflows", math.nan)
+
+    with pytest.raises(TrainingFailed, match=r"when training was over no scores were found \(text 3 overflows\)"):
+        train(mean_model(), replace(TASK, test=test), SETTINGS, tmp_path)
+    run = train(mean_model(), calling(TASK, lambda step: pytest.fail("trained")), SETTINGS, tmp_path, resume=True)
+    assert len(run.history) == 3
+
+
 def test_a_batch_that_cannot_be_kept_hides_no_failure(tmp_path: Path) -> None:
     def poison(step: int) -> None:
         with torch.no_grad():

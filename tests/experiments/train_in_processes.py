@@ -1,7 +1,8 @@
-"""One of two processes that train a text model together, as torchrun starts them: ``python ... FOLDER``."""
+"""One of two processes that train a text model together, as torchrun starts them: ``python ... FOLDER [failing]``."""
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,19 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from fieldsolver.errors import StabilityError
 from fieldsolver.experiments.text import EncodedSplit
-from fieldsolver.experiments.training import Measured, Task, TrainSettings, text_task, train
+from fieldsolver.experiments.training import (
+    Measured,
+    Task,
+    TrainingFailed,
+    TrainSettings,
+    evaluate_split,
+    text_task,
+    train,
+)
 from fieldsolver.experiments.training.checkpoint import whole_weights
-from fieldsolver.experiments.training.world import joined
+from fieldsolver.experiments.training.world import current_world, joined
 from tests.experiments.text_models import mean_model, texts
 
 SETTINGS = TrainSettings(epochs=2, batch=15, learning_rate=0.02, seed=5, keep="best", accumulate=2, clip=0.3)
@@ -45,8 +55,44 @@ def crashing(at: int) -> Task:
     return replace(whole, loss=loss)
 
 
+def stuck(whole: Task, moment: str) -> Task:
+    """Process 1 alone cannot follow a field, in the third step or when it evaluates, inside the model like fields."""
+    steps = 0
+
+    def spoil(network: nn.Module) -> None:
+        if current_world().rank == 1:
+            next(one for one in network.modules() if isinstance(one, nn.Linear)).register_forward_pre_hook(overflow)
+
+    def overflow(*_: object) -> None:
+        raise StabilityError("text 3 overflows", math.nan)
+
+    def loss(network: nn.Module, indices: Tensor, generator: torch.Generator) -> Measured:
+        nonlocal steps
+        steps += 1
+        if moment == "step" and steps == 5:  # two pieces a step
+            spoil(network)
+        return whole.loss(network, indices, generator)
+
+    def evaluate(network: nn.Module) -> dict[str, float]:
+        spoil(network)
+        return evaluate_split(network, texts(41, 1), classes=3)
+
+    return replace(whole, loss=loss, evaluate=evaluate if moment == "evaluation" else whole.evaluate)
+
+
+def failing(folder: Path) -> None:
+    """Every run ends with an error in both processes, whose words are kept."""
+    with joined("ddp") as world:
+        for name in ("ddp", "fsdp"):
+            for moment in ("step", "evaluation"):
+                here = folder / f"{name}_{moment}"
+                try:
+                    train(model(), stuck(task(), moment), SETTINGS, here, parallel=name, progress=False)
+                except TrainingFailed as failed:
+                    (here / f"said{world.rank}").write_text(str(failed), encoding="utf-8")
+
+
 def main(folder: Path) -> None:
-    torch.set_num_threads(1)
     with joined("ddp") as world:
         for name in ("ddp", "fsdp"):
             trained = model()
@@ -70,4 +116,5 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    torch.set_num_threads(1)
+    (failing if sys.argv[2:] == ["failing"] else main)(Path(sys.argv[1]))

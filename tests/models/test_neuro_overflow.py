@@ -96,6 +96,40 @@ def test_vectors_that_are_not_finite_are_no_matter_of_the_step():
         model(IDS, MASK)
 
 
+def resting(diffusivity, **changes):
+    """Runs to rest in fixed steps; with decay 1 diffusion is stable up to about 2/(4 D + 1)."""
+    steady = {"stopping": "steady", "steps": None, "step": 0.5, "decay": 1.0, "input": "forcing", "tolerance": 0.01}
+    return field(diffusivity, **{**steady, "duration": 50.0, **changes})
+
+
+def test_a_text_that_does_not_rest_is_no_overflow():
+    with pytest.raises(SolveFailed, match="was not at rest when its time was over; raise max_time"):
+        resting(0.1, duration=1.0)(IDS, MASK)
+    assert resting(0.1)(IDS, MASK).isfinite().all()
+    assert growth(resting(0.1, duration=1.0), IDS, MASK).status.name == "PASS"
+    with pytest.raises(StabilityError, match=r"text \d of.*in 20 steps of 0.5 by 'euler', where overflow=1e\+06"):
+        resting(4.0, duration=10.0)(IDS, MASK)  # far beyond the limit, though finite when its time is over
+
+
+@pytest.mark.parametrize(("step", "status"), [(0.5, "FAIL"), (0.1, "PASS")])
+def test_growth_of_what_runs_to_rest_takes_the_steps_of_the_model(step, status):
+    """D = 4: unstable beyond 2/17; adaptive steps would hide it."""
+    model = resting(4.0, step=step, duration=1000.0)
+    assert growth(model, IDS, MASK).status.name == status
+    if status == "FAIL":
+        with pytest.raises(StabilityError, match="a field beyond all numbers in 2000 steps"):
+            model(IDS, MASK)
+
+
+def test_trajectories_of_what_runs_to_rest_are_steps_of_the_model():
+    """One Euler step from zero: dt times the source."""
+    model = resting(0.1)
+    solution = model.trajectory(IDS[:1], saves=101)
+    _, vectors, _ = model.prepared(IDS[:1])
+    torch.testing.assert_close(solution.y[1], 0.5 * vectors.mT)
+    assert solution.stats.nfev.max() == 100
+
+
 class Reads(TorchDispatchMode):
     """Counts numbers that are read from tensors, and maxima."""
 

@@ -4,9 +4,12 @@ import math
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode
 
 from fieldsolver.errors import OptionError
 from fieldsolver.models.catalogue import build
+from fieldsolver.models.parts import UNKNOWN
+from fieldsolver.models.wavenet_neuro import readings
 from fieldsolver.models.wavenet_neuro.rest import rest_of
 
 IDS = torch.tensor([[2] * 6, [3] * 6, [4, 5, 6, 7, 8, 9]])
@@ -41,6 +44,47 @@ def test_predictions_follow_tolerance_and_rate():
     assert float(fine.predicted[0] - rough.predicted[0]) == pytest.approx(steps, abs=4)  # scales and ceilings differ
     assert float(fast.contraction[0]) == pytest.approx(0.75)
     assert float(fast.predicted[0]) < float(rough.predicted[0])
+
+
+def test_texts_at_rest_from_the_start_are_left_out():
+    """An empty text is fed nothing, and its field of zeros stays: 0/0 of it would be the reading of all."""
+    one = model(**{**STEADY, "tolerance": 1e-3})
+    mask = torch.tensor([[True] * 6, [False] * 6])
+    found = rest_of(*one.prepared(IDS[:2], mask))
+    assert found.contraction.isnan().tolist() == [False, True]
+    assert found.predicted.isnan().tolist() == [False, True]
+    assert one.readings(IDS[:2], mask) == one.readings(IDS[:1], mask[:1])
+    assert "contraction" not in one.readings(IDS[1:2], mask[1:])
+
+
+def test_what_one_step_brings_to_rest_is_predicted_so():
+    """With k dt = 1 a constant text arrives in one step, and has no rate left."""
+    found = rest(tolerance=1e-3, decay=4.0, projection=False)
+    assert found.contraction[0] < 1e-6
+    assert found.predicted[0] == found.counted[0]
+
+
+def test_rest_without_contraction_is_predicted_never():
+    """A constant text that lasts and nothing that decays: the rate stays, and is small only beside what it has made."""
+    found = rest(tolerance=0.1, decay=0.0)
+    assert found.counted[0] > 20
+    assert found.contraction[0] == 1
+    assert found.predicted[0] == math.inf
+    assert found.predicted.isnan().sum() == 0
+
+
+def test_percentiles_of_a_gpu_are_taken_on_the_host():
+    """Tensors of a pretended GPU have devices, but no numbers; devices that do not fit would be refused first."""
+    with FakeTensorMode(), pytest.raises(DataDependentOutputException):
+        readings._percentiles("D", torch.ones(4, device="cuda"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
+@pytest.mark.parametrize("changes", [STEADY, {"variant": "metric"}, {"transport": True}])
+def test_readings_are_the_same_on_a_gpu(changes):
+    one, mask = model(**changes), torch.ones_like(IDS, dtype=torch.bool)
+    expected = one.readings(IDS, mask)
+    assert one.cuda().readings(IDS.cuda(), mask.cuda()) == pytest.approx(expected, rel=1e-9)
 
 
 def test_steps_of_adaptive_runs_are_not_predicted():
@@ -80,6 +124,8 @@ def test_a_metric_is_read_where_it_departs():
     assert found["rare"] > found["common"]
     assert found["width_100"] > found["width_50"]
     assert "rare" not in one.readings(IDS, mask)
+    strange = torch.cat([IDS, torch.full((1, 6), UNKNOWN)])  # it stands for the rarest words, not for a frequent one
+    assert one.readings(strange, torch.cat([mask, mask[:1]]))["common"] == one.readings(IDS, mask)["common"]
     text = torch.tensor([[200, *[2] * 10, 200, 0, 0, 0]])  # its ends are its first and last token, a tenth of 12
     found = one.readings(text, text > 0)
     assert found["ends"] == pytest.approx(found["rare"])

@@ -172,3 +172,24 @@ ADAPTIVE = {
     "channels": 4, "embedding": 4, "reaction": "mean_field", "margin": 0.25, "strength": 2.0, "input": "forcing",
     "stopping": "steady", "step": 0.25, "tolerance": 0.03,
 }  # fmt: skip
+
+
+def slowest(speed):
+    """Largest eigenvalue of the symmetric part of the Jacobian of a text of nine words, near balance."""
+    torch.manual_seed(0)
+    adaptive = build("wavenet_neuro", "adaptive", vocabulary=9, channels=2, embedding=2, diffusivity=1e-6, speed=speed)
+    equation = adaptive.dynamics.equation.double()
+    start = 0.01 * torch.randn(1, *equation.state_shape, dtype=torch.float64)
+
+    def rate(flat):
+        return equation(0.0, flat.reshape(start.shape)).flatten()
+
+    jacobian = torch.autograd.functional.jacobian(rate, start.flatten())
+    return float(torch.linalg.eigvalsh((jacobian + jacobian.mT) / 2).max())
+
+
+def test_transport_leaves_rest_certain_below_twice_the_margin():
+    """Closed ends reflect what drifts into them: speed/2 at most is added to the rate of contraction, -margin."""
+    assert slowest(1e-9) == pytest.approx(-0.25, abs=0.01)
+    assert slowest(0.49) < 0
+    assert slowest(5.0) > 0

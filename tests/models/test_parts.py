@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 import torch
@@ -10,7 +11,16 @@ from torch import Tensor, nn
 
 from fieldsolver.errors import OptionError, StateError
 from fieldsolver.models.catalogue import MODELS, build, find_model
-from fieldsolver.models.parts import Answer, Preset, TextModel, checked_tokens, configured, masked_max, masked_mean
+from fieldsolver.models.parts import (
+    Answer,
+    Preset,
+    TextModel,
+    checked_tokens,
+    configured,
+    masked_max,
+    masked_mean,
+    prediction_of,
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,62 @@ class Bag(TextModel):
     def answer(self, ids: Tensor, mask: Tensor) -> Answer:
         logits = self.head(masked_mean(self.embedding(ids), mask))
         return Answer(logits, logits.new_zeros(()), logits.new_zeros(len(ids)))
+
+
+@dataclass(frozen=True)
+class Asked:
+    vocabulary: int
+    head: str
+
+
+@dataclass(frozen=True, slots=True)
+class Slotted:
+    vocabulary: int = 10
+    head: str = "masked_token"
+
+
+@dataclass(frozen=True)
+class Fixed:
+    head: ClassVar[str] = "next_token"
+
+
+def test_what_is_predicted_is_the_default_of_the_field() -> None:
+    assert prediction_of(Slotted) == prediction_of(Slotted()) == "masked_token"
+    assert prediction_of(Slotted, {"head": "classes"}) == "classes"
+    assert prediction_of(Asked, {"head": "next_token"}) == prediction_of(Asked(9, "next_token")) == "next_token"
+    assert prediction_of(Fixed) == "next_token"
+    assert prediction_of(Config) == "classes"
+    with pytest.raises(OptionError, match="no usual head; say which, one of classes, next_token, masked_token"):
+        prediction_of(Asked, {"vocabulary": 9})
+    with pytest.raises(OptionError, match="got 'next'"):
+        prediction_of(Asked(9, "next"))
+
+
+@pytest.mark.parametrize(
+    ("places", "words"),
+    [
+        (torch.ones(3, 12, dtype=torch.long), "got torch.int64 of shape"),
+        (torch.ones(3, 11, dtype=torch.bool), r"ids' shape \(3, 12\).*got torch.bool of shape \(3, 11\)"),
+        (torch.ones(12, dtype=torch.bool), r"of shape \(12,\)"),
+    ],
+)
+def test_places_are_marked_in_the_shape_of_the_ids(places: Tensor, words: str) -> None:
+    model = build("wave_network", "masked", vocabulary=9, dim=8)
+    with pytest.raises(StateError, match=words):
+        model(torch.full((3, 12), 2), places=places)
+
+
+@pytest.mark.parametrize("name", ["wave_network", "wavenet_neuro"])
+def test_places_are_not_asked_of_a_classifier(name: str) -> None:
+    ids = torch.full((2, 3), 2)
+    with pytest.raises(StateError, match="places are asked of models that predict tokens"):
+        build(name, vocabulary=9)(ids, places=ids > 0)
+
+
+def test_texts_without_a_place_have_none_to_ask() -> None:
+    model = build("wave_network", "masked", vocabulary=9, dim=8).eval()
+    empty = torch.zeros(2, 0, dtype=torch.long)
+    assert model(empty, places=empty.bool()).shape == (0, 9)
 
 
 def test_padding_may_hold_anything() -> None:
