@@ -325,7 +325,7 @@ def ticking() -> BenchSettings:
     return BenchSettings(repeats=5, clock=lambda: float(next(ticks)))
 
 
-@pytest.mark.parametrize("systems", [1, 7])
+@pytest.mark.parametrize("systems", [1, pytest.param(7, marks=pytest.mark.slow)])
 def test_ode_compares_the_steps_of_both_sides(systems: int) -> None:
     y0 = torch.ones(3, dtype=torch.float64) if systems == 1 else ode.lorenz_cloud(systems)
     task = solvers.Task(shorter(LORENZ, 0.5), y0)

@@ -25,6 +25,7 @@ def test_a_limit(seconds: float, verdict: Verdict) -> None:
     assert found.ratio == pytest.approx(1 / seconds)
 
 
+@pytest.mark.slow
 def test_linking(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(linking, "CHAIN", 60)
     monkeypatch.setattr(linking, "CIRCLE", 2000)

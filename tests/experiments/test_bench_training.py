@@ -72,7 +72,11 @@ def _loss(task: training_sides.TrainingTask) -> float:
     return training_sides.loss(training_sides._solved(f, task, "dop853", "none", True).y[-1]).item()
 
 
-@pytest.mark.parametrize("case", TORCHDIFFEQ, ids=lambda case: case.name)
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(one, marks=pytest.mark.slow if "one step size" in one.name else ()) for one in TORCHDIFFEQ],
+    ids=lambda case: case.name,
+)
 def test_both_sides_find_the_gradient_and_count_their_evaluations(
     case: neural_ode.Case, small: tuple[training_sides.TrainingTask, torch.Tensor]
 ) -> None:

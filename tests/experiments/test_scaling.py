@@ -70,6 +70,7 @@ def small(name):
     return dataclasses.replace(recipe, options=options, vocabulary=120, max_length=12)
 
 
+@pytest.mark.slow
 def test_rows_run_and_are_read(tmp_path, monkeypatch):
     (tmp_path / "packs").mkdir()
     monkeypatch.setenv("FIELDSOLVER_DATA", str(write_packs(tmp_path / "packs", train=96, test=40)))
