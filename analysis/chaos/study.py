@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ from fieldsolver.errors import OptionError
 from fieldsolver.methods import get_method
 from fieldsolver.results import Verdict
 from fieldsolver.solve.progress import ProgressBar
+from fieldsolver.threads import one_thread
 
 from ..subverdicts import Subverdict
 from . import checks
@@ -112,17 +111,6 @@ def run_study(dynamics: Dynamics, settings: Settings, bar: ProgressBar) -> Findi
         "intervals_from": "stretches of time" if found.ordered else "independent members",
     }  # fmt: skip
     return Findings(dataset, status, reason, _counts(counters), facts)
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Factors of matrices of a few numbers, one after the other: threads would only wait for each other."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def nothing_found(count: int, *, discrete: bool) -> xarray.Dataset:

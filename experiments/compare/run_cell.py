@@ -16,10 +16,10 @@ from fieldsolver.errors import FieldSolverError, SolveFailed, StabilityError
 from fieldsolver.experiments.baselines import find_classifier, matched_transformer
 from fieldsolver.experiments.benchmarks.machine import processor
 from fieldsolver.experiments.text import batches, collate
-from fieldsolver.experiments.threads import one_thread
 from fieldsolver.experiments.training import TrainingFailed, TrainSettings, train
 from fieldsolver.experiments.training.text_task import text_task
 from fieldsolver.models.parts import TextModel, configured
+from fieldsolver.threads import one_thread
 
 from .cell import Cell
 from .cell_result import CellResult

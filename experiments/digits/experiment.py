@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from fieldsolver.experiments.options import RunOptions
 from fieldsolver.experiments.run_config import write_run_config
-from fieldsolver.experiments.threads import one_thread
 from fieldsolver.experiments.training import Measured, Task, TrainSettings, train
 from fieldsolver.nn.weights import save_weights
+from fieldsolver.threads import one_thread
 
 from .baselines import baselines
 from .data import Part, jitter, load_split

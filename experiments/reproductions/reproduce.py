@@ -13,7 +13,7 @@ from typing import Any
 from fieldsolver._version import __version__
 from fieldsolver.experiments.compare import CellStore, Evidence, Running, run_study, verdicts
 from fieldsolver.experiments.compare.page import Section, write_comparison
-from fieldsolver.experiments.threads import one_thread
+from fieldsolver.threads import one_thread
 
 from .catalogue import find_reproduction
 from .declaration import Measurement, Reading

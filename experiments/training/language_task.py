@@ -16,7 +16,7 @@ from fieldsolver.models.parts import IGNORED, MASKED_TOKEN, NEXT_TOKEN, Answer, 
 from fieldsolver.models.parts.masking import SHARE
 
 from .questions import Questions
-from .task import Measured, Task
+from .task import Measured, Task, of_validation
 from .text_task import check_smoothing
 from .world import current_world
 
@@ -77,8 +77,7 @@ def language_task(
         if validation is None:
             return {}
         found = evaluate_questions(model, validation, predicts=predicts)
-        renamed = {f"validation_{name}" if name in ("loss", "evaluations") else name: v for name, v in found.items()}
-        return {**renamed, MONITOR: -found["loss"]}
+        return {**of_validation(found), MONITOR: -found["loss"]}
 
     def examine(model: nn.Module) -> dict[str, float]:
         found = {} if test is None else evaluate_questions(model, test, predicts=predicts)

@@ -50,3 +50,8 @@ class Task:
         if self.batches is not None:
             return self.batches(size, generator)
         return torch.randperm(self.samples, generator=generator).split(size)
+
+
+def of_validation(found: Mapping[str, float]) -> dict[str, float]:
+    """Numbers of the validation part by the names that tell them from those of training."""
+    return {f"validation_{name}" if name in ("loss", "evaluations") else name: value for name, value in found.items()}

@@ -14,7 +14,7 @@ from fieldsolver.experiments.text import EncodedSplit, TokenBatch, batches, coll
 from fieldsolver.models.parts import Answer
 
 from .metrics import confusion, scores
-from .task import Measured, Task
+from .task import Measured, Task, of_validation
 from .world import current_world
 
 
@@ -58,8 +58,7 @@ def text_task(
         return {} if split is None else evaluate_split(model, split, classes=classes, size=evaluation_batch)
 
     def evaluate(model: nn.Module) -> dict[str, float]:
-        found = scored(model, validation)
-        return {f"validation_{name}" if name in ("loss", "evaluations") else name: v for name, v in found.items()}
+        return of_validation(scored(model, validation))
 
     def examine(model: nn.Module) -> dict[str, float]:
         return scored(model, test)

@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Torch on one thread: small batches are not worth sharing out, and the order of sums is that of any machine."""
+    """Torch on one thread: small work is not worth sharing out, and the order of sums is that of any machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
