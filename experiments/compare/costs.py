@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fieldsolver.experiments.benchmarks.held_memory import held_bytes
 from fieldsolver.models.parts import Answer, TextModel
@@ -32,10 +34,28 @@ def macs(model: TextModel, ids: Tensor, mask: Tensor) -> int:
     training = model.training
     model.eval()
     # The fused attention of the CPU is not among those that are counted; its products, one by one, are.
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+    with _frozen(model), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         model(ids, mask)
     model.train(training)
     return int(counter.get_total_flops()) // 2
+
+
+@contextmanager
+def _frozen(model: nn.Module) -> Iterator[None]:
+    """No parameter asks for a gradient.
+
+    `torch.no_grad` is not enough: the counter's hooks fail on a module that hands out a parameter as it is, such as
+    learned positions at their full length.
+    """
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    try:
+        for parameter in trained:
+            parameter.requires_grad_(False)
+        with torch.no_grad():
+            yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
 
 
 def held_for_gradient(model: TextModel, ids: Tensor, mask: Tensor) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from .outcome import Outcome, Row
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+MARKERS = "osD^vPX*"
 
 
 def drawings_of(outcome: Outcome) -> dict[str, Callable[[], Figure]]:
@@ -41,26 +43,31 @@ def accuracy_figure(outcome: Outcome) -> Figure:
 
 
 def effort_figure(outcome: Outcome) -> Figure:
-    """Mean test accuracy over training seconds, one panel per data set; networks only."""
+    """Mean test accuracy over training seconds, one panel per data set; networks only, each with one mark in all."""
     from matplotlib.figure import Figure
 
     sets = [data for data in outcome.study.data_sets if _networks(outcome, data)]
-    figure = Figure(figsize=(6.6 * max(1, len(sets)), 3.8), layout="constrained")
+    names = list(dict.fromkeys(row.name for data in sets for row in _networks(outcome, data)))
+    figure = Figure(figsize=(4.6 * max(1, len(sets)) + 2.0, 3.8), layout="constrained")
+    drawn: dict[str, Any] = {}
     for axes, data in zip(np.ravel(figure.subplots(1, max(1, len(sets)), squeeze=False)), sets, strict=False):
-        rows = _networks(outcome, data)
-        for place, row in enumerate(rows):
-            found, seconds = row.accuracy(), row.mean("seconds")
-            spread = 0.0 if np.isnan(found.deviation) else 100 * found.deviation
-            marker = "osD^vPX*"[place % 8]
-            axes.errorbar(
-                seconds, 100 * found.mean, yerr=spread, fmt=marker, color=colour(place), capsize=3, label=row.name
-            )
+        for row in _networks(outcome, data):
+            drawn[row.name] = _effort_mark(axes, row, names.index(row.name))
         axes.set_xlim(left=0)
         axes.set_xlabel("seconds of training")
-        axes.set_ylabel("test accuracy in %, ± deviation over seeds")
         axes.set_title(data)
-        axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    figure.axes[0].set_ylabel("test accuracy in %, ± deviation over seeds")
+    figure.legend([drawn[name] for name in names], names, fontsize=8, loc="outside right center")
     return figure
+
+
+def _effort_mark(axes: Axes, row: Row, place: int) -> Any:
+    found = row.accuracy()
+    spread = 0.0 if np.isnan(found.deviation) else 100 * found.deviation
+    return axes.errorbar(
+        row.mean("seconds"), 100 * found.mean, yerr=spread, fmt=MARKERS[place % len(MARKERS)], color=colour(place),
+        capsize=3,
+    )  # fmt: skip
 
 
 def _accuracy_panel(axes: Axes, rows: list[Row], data: str) -> None:

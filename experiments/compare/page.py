@@ -50,6 +50,7 @@ def write_comparison(
     sections: Sequence[Section] = (),
 ) -> Path:
     """Write NAME.md, its figures for both themes, NAME_cells.csv and NAME.nc into `folder`; return the page's path."""
+    folder.mkdir(parents=True, exist_ok=True)
     drawings = drawings_of(outcome)
     drawings |= {key: drawing for section in sections for key, drawing in section.drawings.items()}
     for key, drawing in drawings.items():
@@ -159,10 +160,9 @@ def _made(outcome: Outcome, name: str, command: str) -> list[str]:
         *rates_table(outcome),
         "",
         f"Every network was tuned alike: its learning rates were tried on {outcome.study.tuned_on:.0%} of the "
-        f"training split{_longer(outcome)}, and judged by the validation split, which no network is trained on. "
-        "Weights are those of the epoch with the best validation accuracy; the test split was used once per final "
-        "run, at its end. Rows "
-        "without seeds choose nothing, and are fitted to the validation split as well.",
+        f"training split{_longer(outcome)}{_elsewhere(outcome)}, and judged by the validation split, which no network "
+        "is trained on. Weights are those of the epoch with the best validation accuracy; the test split was used once "
+        "per final run, at its end. Rows without seeds choose nothing, and are fitted to the validation split as well.",
         "",
         *_missing(outcome),
         f"Final runs took {seconds / 60:.0f} minutes of training in all. Machine: {'; '.join(sorted(machines))}.",
@@ -181,13 +181,25 @@ def _missing(outcome: Outcome) -> list[str]:
 
 def _longer(outcome: Outcome) -> str:
     """How often a tuning run passes over its part, where that is more than a final run passes over the whole."""
-    often = {key: row.entry.tuned_longer for key, row in outcome.rows.items() if row.tried}
+    often = {
+        key: row.entry.tuned_longer for key, row in outcome.rows.items() if row.tried and row.entry.tuned_on is None
+    }
     most = max(often.values(), default=1)
     if most == 1:
         return ""
     once = [f"`{name}` on {data}" for (name, data), times in often.items() if times == 1]
     besides = f" ({', '.join(once)}: as many passes)" if once else ""
     return f" in {most} times as many passes over it{besides}"
+
+
+def _elsewhere(outcome: Outcome) -> str:
+    """Rows that chose their rates on a part of their own."""
+    parts = [
+        f"`{name}` on {data}: on {row.entry.tuned_on:.0%}, in {row.entry.tuned_longer} times as many passes"
+        for (name, data), row in outcome.rows.items()
+        if row.tried and row.entry.tuned_on is not None
+    ]
+    return f" ({', '.join(parts).replace('in 1 times as many', 'in as many')})" if parts else ""
 
 
 def _picture(name: str, key: str, words: str) -> list[str]:

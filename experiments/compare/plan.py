@@ -23,8 +23,8 @@ def tuning_cells(study: Study, entry: Entry, store: CellStore) -> list[Cell]:
     budget = settled_budget(study, entry, store)
     if entry.left_out or not entry.recipe.is_network or entry.rates_of is not None or budget is None:
         return []
-    budget = _tuning_budget(budget, study.tuned_on, entry.tuned_longer)
-    part = study.fraction * study.tuned_on
+    part = study.tuning_part(entry)
+    budget = _tuning_budget(budget, part / study.fraction, entry.tuned_longer)
     return [
         Cell(
             entry.recipe, entry.data, content(entry.data), budget, TUNING_SEED, rate, "tuning", part,

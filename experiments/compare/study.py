@@ -25,6 +25,7 @@ class Entry:
         rates_of: another row that is tuned in place of this one, for rows that differ in little, and that said.
         tuned_longer: a run that chooses a rate makes this many times as many passes over its part as a final run over
             the whole: with as many passes a tenth of the texts gives a tenth of the steps, and the largest rate wins.
+        tuned_on: this row's own part of the training split for choosing a rate; None: that of the study.
         left_out: why this row is not measured; it is printed as such. Empty: it is measured.
     """
 
@@ -35,6 +36,7 @@ class Entry:
     rates_of: str | None = None
     left_out: str = ""
     tuned_longer: int = 1
+    tuned_on: float | None = None
 
     @property
     def key(self) -> tuple[str, str]:
@@ -74,7 +76,7 @@ class Study:
         pairs: comparisons; their p-values are corrected together.
         fraction: part of every training split that is used at all.
         test_samples: texts of every test split; None: all.
-        tuned_on: part of that part on which learning rates are chosen.
+        tuned_on: part of that part on which learning rates are chosen, where an entry does not say otherwise.
         quick: marked as a short run wherever its numbers appear.
 
     Raises:
@@ -102,6 +104,10 @@ class Study:
     def entry(self, row: str, data: str) -> Entry:
         """The entry of this row and data set."""
         return next(entry for entry in self.entries if entry.key == (row, data))
+
+    def tuning_part(self, entry: Entry) -> float:
+        """Part of the whole training split on which the entry's learning rate is chosen."""
+        return self.fraction * (self.tuned_on if entry.tuned_on is None else entry.tuned_on)
 
     @property
     def data_sets(self) -> list[str]:

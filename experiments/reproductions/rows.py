@@ -50,6 +50,7 @@ class Planned(NamedTuple):
         seeds: fewer than the data set usually gets.
         rates_of: the row whose rate it takes.
         tuned_longer: see `Entry`; None: as all rows. Rows that are compared with each other have the same.
+        tuned_on: see `Entry`; not in short runs.
     """
 
     recipe: Recipe
@@ -57,6 +58,7 @@ class Planned(NamedTuple):
     seeds: int | None = None
     rates_of: str | None = None
     tuned_longer: int | None = None
+    tuned_on: float | None = None
 
 
 def entries(data: str, rows: Sequence[Planned], quick: bool, tuned_longer: int = 1) -> list[Entry]:
@@ -74,5 +76,6 @@ def entries(data: str, rows: Sequence[Planned], quick: bool, tuned_longer: int =
         short = quick and row.budget.seconds_of is None
         budget = Budget(epochs=QUICK_EPOCHS) if short else row.budget
         longer = 1 if quick else row.tuned_longer or tuned_longer
-        found.append(Entry(row.recipe, data, seeds, budget, row.rates_of, tuned_longer=longer))
+        part = None if quick else row.tuned_on
+        found.append(Entry(row.recipe, data, seeds, budget, row.rates_of, tuned_longer=longer, tuned_on=part))
     return found

@@ -40,7 +40,7 @@ def _seconds(study: Study, entry: Entry) -> float:
     if not entry.recipe.is_network:
         return CLASSIFIER * study.fraction
     final = run_seconds(study, entry, study.fraction)
-    tuning = run_seconds(study, entry, study.fraction * study.tuned_on, judged=False)
+    tuning = run_seconds(study, entry, study.tuning_part(entry), judged=False)
     tried = len(entry.recipe.rates) * entry.tuned_longer * (entry.rates_of is None)
     return final * entry.seeds + tuning * tried
 

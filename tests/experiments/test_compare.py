@@ -21,6 +21,8 @@ from fieldsolver.experiments.compare import (
     run_study,
 )
 from fieldsolver.experiments.compare import runner as runner_module
+from fieldsolver.experiments.compare.cell_result import CellResult
+from fieldsolver.experiments.compare.page import write_comparison
 from fieldsolver.experiments.compare.plan import chosen_rate, final_cells, tuning_cells
 from fieldsolver.experiments.compare.runner import dealt, run_cells
 from fieldsolver.experiments.compare.splits import texts_of
@@ -95,6 +97,22 @@ def test_tuning_never_sees_the_test_split_nor_more_than_its_part(finished):
         assert found.rows == pytest.approx(21, abs=2)
         assert not found.samples
         assert len(texts_of(cell).validation) == 24  # all: a tenth of them would judge by chance
+
+
+def test_a_row_may_choose_its_rate_on_a_part_of_its_own_and_the_page_says_so(finished, tmp_path):
+    store, _ = finished
+    alone = Entry(dataclasses.replace(BAG, name="alone"), "ag_news", 1, Budget(epochs=1), tuned_on=1.0)
+    rows = study(Entry(BAG, "ag_news", 1, Budget(epochs=1)), alone)
+    parts = [{cell.fraction for cell in tuning_cells(rows, entry, store)} for entry in rows.entries]
+    assert parts == [{0.1}, {1.0}]
+    halved = dataclasses.replace(rows, fraction=0.5)
+    assert {cell.fraction for cell in tuning_cells(halved, alone, store)} == {0.5}
+    store = CellStore(tmp_path / "cells")
+    for entry in rows.entries:
+        for cell in tuning_cells(rows, entry, store):
+            store.write(cell, CellResult({"accuracy": cell.rate}, 1.0, 1, {"total": 1}, {}, 1, "", {}))
+    page = write_comparison(collected(rows, store), tmp_path / "out", "rows", title="rows", about=[], command="none")
+    assert "`alone` on ag_news: on 100%, in as many passes" in page.read_text(encoding="utf-8")
 
 
 def test_finished_cells_are_never_run_again(finished, monkeypatch):

@@ -44,6 +44,7 @@ from fieldsolver.experiments.reproductions import (
 from fieldsolver.experiments.reproductions.cost_of_length import held_over_length, slopes
 from fieldsolver.experiments.reproductions.reproduce import _measured
 from fieldsolver.experiments.reproductions.wave_network_seconds import planned_minutes, run_seconds
+from fieldsolver.models.catalogue import build
 from fieldsolver.models.wavenet_neuro.operation_counts import transformer_macs
 
 from .tiny_text_data import write_packs
@@ -145,6 +146,16 @@ def test_macs_are_those_of_the_formula():
     mask = torch.ones_like(ids, dtype=torch.bool)
     assert macs(model, ids, mask) == 2 * (transformer_macs(40, 64, layers=3) + 64 * 2)
     assert held_for_gradient(model, ids, mask) < held_for_gradient(model, ids.repeat(2, 1), mask.repeat(2, 1))
+
+
+def test_a_text_as_long_as_learned_positions_is_counted_and_weights_stay_trainable():
+    model = build("wavenet_neuro", "original", vocabulary=50, classes=2, max_length=16, steps=2, duration=0.1)
+    texts = {size: torch.randint(2, 50, (2, size)) for size in (4, 9, 16)}
+    counted = {size: macs(model, ids, torch.ones_like(ids, dtype=torch.bool)) for size, ids in texts.items()}
+    per_token = (counted[9] - counted[4]) / 5  # the head works once a text
+    assert per_token > 0
+    assert (counted[16] - counted[9]) / 7 == pytest.approx(per_token)
+    assert all(parameter.requires_grad for parameter in model.parameters())
 
 
 def test_held_bytes_and_slopes_follow_the_length():
