@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -76,7 +77,7 @@ def length_lines(found: Numbers) -> list[str]:
     """A table of seconds by length, and the exponents."""
     names = list(found["seconds"])
     rows = [
-        [f"{size:,}", *(f"{1000 * found['seconds'][name][place]:.1f}" for name in names)]
+        [f"{size:,}", *(_milliseconds(found["seconds"][name][place]) for name in names)]
         for place, size in enumerate(found["sizes"])
     ]
     fits = [
@@ -88,6 +89,10 @@ def length_lines(found: Numbers) -> list[str]:
         "",
         *table(["tokens", *names], [*rows, ["slope", *fits]]),
     ]
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:.1f}" if math.isfinite(seconds) else "-"
 
 
 def length_figure(found: Numbers) -> Figure:
