@@ -188,18 +188,22 @@ def _longer(outcome: Outcome) -> str:
     if most == 1:
         return ""
     once = [f"`{name}` on {data}" for (name, data), times in often.items() if times == 1]
-    besides = f" ({', '.join(once)}: as many passes)" if once else ""
-    return f" in {most} times as many passes over it{besides}"
+    besides = f" ({', '.join(once)}: {_passes(1)})" if once else ""
+    return f" in {_passes(most)} over it{besides}"
+
+
+def _passes(times: int) -> str:
+    return "as many passes" if times == 1 else f"{times} times as many passes"
 
 
 def _elsewhere(outcome: Outcome) -> str:
     """Rows that chose their rates on a part of their own."""
     parts = [
-        f"`{name}` on {data}: on {row.entry.tuned_on:.0%}, in {row.entry.tuned_longer} times as many passes"
+        f"`{name}` on {data}: on {row.entry.tuned_on:.0%}, in {_passes(row.entry.tuned_longer)}"
         for (name, data), row in outcome.rows.items()
         if row.tried and row.entry.tuned_on is not None
     ]
-    return f" ({', '.join(parts).replace('in 1 times as many', 'in as many')})" if parts else ""
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _picture(name: str, key: str, words: str) -> list[str]:
