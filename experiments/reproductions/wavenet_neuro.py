@@ -98,8 +98,8 @@ ABOUT = [
     "until it rests. A readout of the field's end names the class. The source document is a theory note without "
     "measurements of its own; its repository later measured the accuracy and the times quoted below, on one seed, "
     "without a validation split.",
-    "Learning rates are chosen on a tenth of the texts. The rows `tuned on all` choose theirs on all of them; they were "
-    "added when the first test accuracies of `imdb` had suggested that the rate of the tenth overfits.",
+    "Learning rates are chosen on a tenth of the texts. The rows `tuned on all` choose theirs on all of them; they "
+    "were added when the first test accuracies of `imdb` had suggested that the rate of the tenth overfits.",
 ]
 
 
